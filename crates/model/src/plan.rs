@@ -1,0 +1,333 @@
+//! How a change reaches its users: the plan of a rollout, fully spelled out.
+//!
+//! Presets and risk classes are the formats' business; here every strategy is a list of steps.
+
+use crate::ids::CheckName;
+use crate::millis;
+use crate::routes::{Assignment, Mirror, RequestMatch};
+use crate::weight::Weight;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The plan by which a service moves from its stable revision to a new one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// The strategy's name, for people.
+    pub strategy: Strategy,
+    /// Replicas of the service at full size; at least 1.
+    pub replicas: u32,
+    /// The steps in order; never empty, and the last one gives the new revision everything.
+    pub steps: Vec<Step>,
+    /// How a request is assigned to a side while two revisions share the traffic.
+    pub assignment: Assignment,
+    /// Checks that hold in every step, besides the step's own.
+    #[serde(default)]
+    pub checks: Vec<Check>,
+    /// Hooks around the rollout as a whole.
+    #[serde(default)]
+    pub hooks: RolloutHooks,
+    /// Longest time for a step's replicas to become available.
+    #[serde(with = "millis")]
+    pub progress_deadline: Duration,
+    /// How long a replica must be ready before it counts as available.
+    #[serde(with = "millis")]
+    pub min_ready: Duration,
+    /// Longest time for the whole rollout, pauses and gates not counted.
+    #[serde(default, with = "millis::option")]
+    pub deadline: Option<Duration>,
+    /// What happens at that deadline.
+    #[serde(default)]
+    pub on_deadline: OnTrouble,
+    /// How long the replaced revision keeps its full capacity after the promotion, so that an undo
+    /// is instant.
+    #[serde(with = "millis")]
+    pub keep_warm: Duration,
+    /// How long an aborted canary's processes stay, without traffic, for a look.
+    #[serde(with = "millis")]
+    pub keep_aborted: Duration,
+    /// A warning when nothing moved for this long (A11: 10 min).
+    #[serde(with = "millis")]
+    pub stuck_after: Duration,
+    /// A warning when the rollout takes longer than this (A11: 30 min).
+    #[serde(with = "millis")]
+    pub slow_after: Duration,
+    /// Restarts of one replica within a step that count as a crash loop and abort the rollout.
+    pub crash_loop_restarts: u32,
+}
+
+/// The name of a strategy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Strategy {
+    /// Stop everything, then start the new revision.
+    Recreate,
+    /// Replace replica by replica.
+    Rolling,
+    /// A full second side, then one switch.
+    BlueGreen,
+    /// Growing shares of the traffic.
+    Canary,
+    /// Copies of the traffic first.
+    Shadow,
+}
+
+impl Strategy {
+    /// The name as documents write it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Strategy::Recreate => "recreate",
+            Strategy::Rolling => "rolling",
+            Strategy::BlueGreen => "blue-green",
+            Strategy::Canary => "canary",
+            Strategy::Shadow => "shadow",
+        }
+    }
+}
+
+/// One step: capacity first, then `before` hooks, then traffic, bake and checks, then `after` hooks,
+/// then the gate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Step {
+    /// The step's name, for people: `5 %`, `preview`, `switch`.
+    pub name: String,
+    /// What the step does to traffic and capacity.
+    pub exposure: Exposure,
+    /// Shortest time at this exposure.
+    #[serde(with = "millis")]
+    pub bake: Duration,
+    /// Checks of this step.
+    #[serde(default)]
+    pub checks: Vec<Check>,
+    /// Hooks that run when the capacity is there, before the traffic moves.
+    #[serde(default)]
+    pub before: Vec<Hook>,
+    /// Hooks that run when the bake is over and the checks pass.
+    #[serde(default)]
+    pub after: Vec<Hook>,
+    /// An approval that the next step waits for.
+    #[serde(default)]
+    pub gate: Option<Gate>,
+}
+
+/// What a step does to traffic and capacity.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Exposure {
+    /// The stable side keeps its full capacity; the canary gets a share of the traffic.
+    Split {
+        /// The canary's share.
+        weight: Weight,
+        /// Requests that go to the canary whatever the weight.
+        #[serde(default)]
+        matches: Vec<RequestMatch>,
+        /// Copies of stable's requests sent to the canary.
+        #[serde(default)]
+        mirror: Option<Mirror>,
+        /// How many replicas the canary has.
+        canary: CanarySize,
+        /// Whether the preview address leads to the canary.
+        #[serde(default)]
+        preview: bool,
+    },
+    /// Replicas are replaced in batches; the traffic follows the replicas.
+    Rolling {
+        /// Replicas above the full size, at most.
+        max_surge: u32,
+        /// Replicas below the full size, at most. Not zero together with `max_surge`.
+        max_unavailable: u32,
+    },
+    /// The old revision is stopped before the new one starts: an outage by design.
+    Recreate,
+}
+
+/// How many replicas a canary has in a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum CanarySize {
+    /// As many as its weight needs, rounded up, at least one.
+    ByWeight,
+    /// The service's full size.
+    Full,
+    /// This many; raised to what the weight needs.
+    Count(u32),
+}
+
+/// A judged metric.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Check {
+    /// Unique within the plan.
+    pub name: CheckName,
+    /// What is measured.
+    pub metric: Metric,
+    /// What the canary's value must keep.
+    pub limit: Limit,
+    /// The window of the measurement; it never reaches back before the step began.
+    #[serde(with = "millis")]
+    pub window: Duration,
+    /// Fewest canary observations for a verdict; below it the answer is "no data".
+    pub samples_min: u64,
+    /// What a failing verdict does.
+    #[serde(default)]
+    pub on_fail: OnTrouble,
+}
+
+/// What a check measures, of one side.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Metric {
+    /// Share of requests that failed: 5xx, timeouts, lost connections. 0 to 1.
+    ErrorRatio,
+    /// Share of requests answered 4xx. 0 to 1.
+    ClientErrorRatio,
+    /// Share of requests that timed out. 0 to 1.
+    TimeoutRatio,
+    /// Latency quantile, 0 to 1, in milliseconds.
+    Latency(f64),
+    /// Requests per second.
+    RequestRate,
+    /// CPU of all the side's replicas, in cores.
+    Cpu,
+    /// Largest resident memory of a replica, in bytes.
+    Memory,
+    /// Share of mirrored responses that differed. 0 to 1.
+    MirrorDiffRatio,
+}
+
+/// What a value must keep.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Limit {
+    /// The canary's value is at most this.
+    Max(f64),
+    /// The canary's value is at least this.
+    Min(f64),
+    /// The canary's value is at most `factor` × the baseline's, plus `margin`.
+    RelativeMax {
+        /// Allowed multiple of the baseline's value; above 0.
+        factor: f64,
+        /// Allowed excess, in the metric's unit; at least 0.
+        margin: f64,
+    },
+    /// The canary's value is at least `factor` × the baseline's, less `margin`.
+    RelativeMin {
+        /// Required multiple of the baseline's value; above 0.
+        factor: f64,
+        /// Allowed shortfall, in the metric's unit; at least 0.
+        margin: f64,
+    },
+}
+
+/// What a failing check or hook, or a deadline, does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum OnTrouble {
+    /// Back to stable.
+    #[default]
+    Abort,
+    /// Hold and ask.
+    Pause,
+    /// Note it and go on (hooks only).
+    Continue,
+}
+
+/// An approval.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Gate {
+    /// What is asked, for people.
+    pub name: String,
+    /// How long it waits; for ever when absent.
+    #[serde(default, with = "millis::option")]
+    pub timeout: Option<Duration>,
+    /// What happens when nobody answers in time.
+    #[serde(default)]
+    pub on_timeout: OnTrouble,
+}
+
+/// Work outside Sluice at a point of the rollout.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Hook {
+    /// The hook's name, for people.
+    pub name: String,
+    /// What runs.
+    pub action: HookAction,
+    /// Longest time of one attempt.
+    #[serde(with = "millis")]
+    pub timeout: Duration,
+    /// Attempts after the first.
+    pub retries: u32,
+    /// What a hook that failed at all attempts does.
+    #[serde(default)]
+    pub on_failure: OnTrouble,
+}
+
+/// What a hook runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum HookAction {
+    /// A command on this machine; exit code 0 is success. `SLUICE_*` variables tell it where the
+    /// rollout stands. No shell is involved.
+    Command {
+        /// Program and arguments.
+        command: Vec<String>,
+        /// Further environment.
+        #[serde(default)]
+        env: BTreeMap<String, String>,
+    },
+    /// A POST of the rollout's state as JSON; 2xx is success.
+    Webhook {
+        /// Where to.
+        url: String,
+        /// Further headers.
+        #[serde(default)]
+        headers: BTreeMap<String, String>,
+    },
+}
+
+/// Hooks around the rollout as a whole.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RolloutHooks {
+    /// Before the first step; may abort.
+    pub start: Vec<Hook>,
+    /// After the promotion; cannot change it.
+    pub promoted: Vec<Hook>,
+    /// After an abort; cannot change it.
+    pub aborted: Vec<Hook>,
+}
+
+impl Plan {
+    /// The plan by which an older revision comes back, or a rollout is finished at once: the same
+    /// way of replacing, without bakes, checks, hooks and gates. Capacity still comes before traffic.
+    #[must_use]
+    pub fn fast_step(&self) -> Step {
+        let exposure = match self.steps.last().map(|step| &step.exposure) {
+            Some(Exposure::Recreate) => Exposure::Recreate,
+            Some(Exposure::Rolling { max_surge, max_unavailable }) => {
+                Exposure::Rolling { max_surge: *max_surge, max_unavailable: *max_unavailable }
+            }
+            _ => Exposure::Split {
+                weight: Weight::FULL,
+                matches: Vec::new(),
+                mirror: None,
+                canary: CanarySize::Full,
+                preview: false,
+            },
+        };
+        Step {
+            name: "switch".to_owned(),
+            exposure,
+            bake: Duration::ZERO,
+            checks: Vec::new(),
+            before: Vec::new(),
+            after: Vec::new(),
+            gate: None,
+        }
+    }
+}
