@@ -20,7 +20,11 @@ pub struct Command {
 
 /// The commands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "type")]
+#[serde(
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase",
+    tag = "type"
+)]
 pub enum CommandKind {
     /// Roll out this revision (it exists in the store).
     Deploy {

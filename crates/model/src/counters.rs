@@ -18,7 +18,9 @@ pub struct Histogram {
 
 impl Default for Histogram {
     fn default() -> Self {
-        Self { counts: vec![0; BUCKETS] }
+        Self {
+            counts: vec![0; BUCKETS],
+        }
     }
 }
 
@@ -188,7 +190,10 @@ mod tests {
         for micros in (0..5_000).chain([65_535, 65_536, 1_000_000, 99_999_999]) {
             let max = Histogram::bucket_max(Histogram::bucket_of(micros));
             assert!(max >= micros, "{micros} above its bucket's end {max}");
-            assert!(max - micros <= micros / 16, "{micros} far from its bucket's end {max}");
+            assert!(
+                max - micros <= micros / 16,
+                "{micros} far from its bucket's end {max}"
+            );
         }
         assert_eq!(Histogram::bucket_of(u64::MAX), BUCKETS - 1);
     }
@@ -205,8 +210,14 @@ mod tests {
 
     #[test]
     fn a_counter_that_was_reset_counts_from_zero() {
-        let before = SideCounters { requests: 100, ..SideCounters::default() };
-        let now = SideCounters { requests: 7, ..SideCounters::default() };
+        let before = SideCounters {
+            requests: 100,
+            ..SideCounters::default()
+        };
+        let now = SideCounters {
+            requests: 7,
+            ..SideCounters::default()
+        };
         assert_eq!(now.since(&before).requests, 7);
     }
 }

@@ -3,6 +3,7 @@
 use crate::command::Command;
 use crate::ids::{CheckName, EffectId, RevisionNumber};
 use crate::millis;
+use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,6 +12,9 @@ use std::time::Duration;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Observation {
+    /// Whether every replica has been looked at since Sluice started. Until then nothing moves but
+    /// what an operator asks for: missing data holds.
+    pub settled: bool,
     /// Replicas by revision; a revision that is absent has none.
     pub replicas: BTreeMap<RevisionNumber, ReplicaCounts>,
     /// The latest measurement of each check; absent when there is none.
@@ -47,6 +51,8 @@ pub struct Measurement {
     pub canary: Side,
     /// The stable revision, over the same time.
     pub baseline: Side,
+    /// Where the covered time begins. A step believes only what was measured after its traffic began.
+    pub from: Timestamp,
     /// The time that was covered.
     #[serde(with = "millis")]
     pub window: Duration,

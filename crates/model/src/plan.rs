@@ -309,9 +309,13 @@ impl Plan {
     pub fn fast_step(&self) -> Step {
         let exposure = match self.steps.last().map(|step| &step.exposure) {
             Some(Exposure::Recreate) => Exposure::Recreate,
-            Some(Exposure::Rolling { max_surge, max_unavailable }) => {
-                Exposure::Rolling { max_surge: *max_surge, max_unavailable: *max_unavailable }
-            }
+            Some(Exposure::Rolling {
+                max_surge,
+                max_unavailable,
+            }) => Exposure::Rolling {
+                max_surge: *max_surge,
+                max_unavailable: *max_unavailable,
+            },
             _ => Exposure::Split {
                 weight: Weight::FULL,
                 matches: Vec::new(),

@@ -1,7 +1,7 @@
 //! Why: the report of a decision, as data.
 
-use crate::ids::{CheckName, CommandId};
 use crate::command::CommandOutcome;
+use crate::ids::{CheckName, CommandId};
 use crate::observation::Measurement;
 use crate::plan::{Limit, Metric};
 use serde::{Deserialize, Serialize};
@@ -96,6 +96,8 @@ pub enum Rule {
     StepSkipped,
     /// An aborted rollout is tried again.
     Retried,
+    /// The stable side has its full capacity again.
+    CapacityRestored,
     /// The kept capacity of a replaced or aborted revision is given up.
     CapacityReleased,
     /// A command could not be carried out.

@@ -27,6 +27,8 @@ pub struct ServiceStatus {
     /// Revisions that are neither stable nor target and keep capacity for a while: replaced ones
     /// kept warm, aborted or superseded canaries.
     pub kept: BTreeMap<RevisionNumber, Kept>,
+    /// Set while the stable side gets back the capacity that a rolling or recreate rollout had taken.
+    pub restoring: Option<Restoring>,
     /// The routing as last decided; its segment number rises with each change of the weights.
     pub routes: Routes,
     /// The last command that was answered.
@@ -45,6 +47,18 @@ pub struct Kept {
     pub replicas: u32,
     /// Until when.
     pub until: Timestamp,
+}
+
+/// The stable side is getting its capacity back after a rollout that had replaced some of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Restoring {
+    /// The revision that had taken its place.
+    pub from: RevisionNumber,
+    /// How many replicas of that revision help out meanwhile.
+    pub replicas: u32,
+    /// Whether the two must not run side by side (recreate).
+    pub exclusive: bool,
 }
 
 /// One rollout.
@@ -69,6 +83,10 @@ pub struct Rollout {
     pub moved_at: Timestamp,
     /// Where it stands.
     pub state: RolloutState,
+    /// The plan's step whose traffic flows while a later one prepares; absent before the first.
+    pub traffic_step: Option<u32>,
+    /// Which of the closing hooks (promoted or aborted) runs; absent when there is none left.
+    pub closing: Option<HookProgress>,
     /// Whether it is held.
     pub pause: Option<Pause>,
     /// Time spent held or at gates so far, in milliseconds; not counted against the deadline.
@@ -87,6 +105,10 @@ pub struct Warned {
     pub slow: bool,
     /// Nothing moves.
     pub stuck: bool,
+    /// The rollout's deadline passed.
+    pub deadline: bool,
+    /// The first revision does not become available.
+    pub unavailable: bool,
 }
 
 /// A hold.
@@ -103,7 +125,11 @@ pub struct Pause {
 
 /// Where a rollout stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "type")]
+#[serde(
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase",
+    tag = "type"
+)]
 pub enum RolloutState {
     /// Hooks before the first step.
     Starting {
@@ -137,12 +163,18 @@ pub enum RolloutState {
 
 /// What happens in a step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "type")]
+#[serde(
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase",
+    tag = "type"
+)]
 pub enum Stage {
     /// Replicas start; traffic is still that of the step before.
     Scaling {
-        /// Since when.
+        /// Since when, or since the last replica became available.
         since: Timestamp,
+        /// Replicas available so far.
+        reached: u32,
     },
     /// Hooks before the traffic.
     Before {
@@ -189,6 +221,7 @@ impl ServiceStatus {
             former: Vec::new(),
             rollout: None,
             kept: BTreeMap::new(),
+            restoring: None,
             routes: Routes::default(),
             last_command: CommandId(0),
             next_rollout: RolloutId(1),
@@ -207,6 +240,9 @@ impl Rollout {
     /// Whether it has not ended.
     #[must_use]
     pub fn is_running(&self) -> bool {
-        matches!(self.state, RolloutState::Starting { .. } | RolloutState::Stepping { .. })
+        matches!(
+            self.state,
+            RolloutState::Starting { .. } | RolloutState::Stepping { .. }
+        )
     }
 }

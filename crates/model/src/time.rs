@@ -46,7 +46,11 @@ impl Timestamp {
         let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         let shifted_month = (5 * day_of_year + 2) / 153;
         let day = (day_of_year - (153 * shifted_month + 2) / 5 + 1) as u32;
-        let month = (if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 }) as u32;
+        let month = (if shifted_month < 10 {
+            shifted_month + 3
+        } else {
+            shifted_month - 9
+        }) as u32;
         let year = year_of_era + era * 400 + i64::from(month <= 2);
         (
             year,
@@ -64,7 +68,10 @@ impl fmt::Display for Timestamp {
     /// RFC 3339 in UTC with milliseconds.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (year, month, day, hour, minute, second, milli) = self.civil();
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z"
+        )
     }
 }
 
@@ -74,7 +81,9 @@ impl fmt::Display for Timestamp {
 /// A sentence saying what is wrong with the text.
 pub fn parse_span(text: &str) -> Result<Duration, String> {
     let bad = || {
-        format!("`{text}` is not a duration: write a number and a unit, as in `250ms`, `90s`, `15m`, `1h30m`")
+        format!(
+            "`{text}` is not a duration: write a number and a unit, as in `250ms`, `90s`, `15m`, `1h30m`"
+        )
     };
     let mut rest = text.trim();
     if rest.is_empty() {
@@ -108,13 +117,23 @@ pub fn parse_span(text: &str) -> Result<Duration, String> {
 pub fn format_span(span: Duration) -> String {
     let mut rest_ms = span.as_millis() as u64;
     let mut text = String::new();
-    for (unit, unit_ms) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)] {
+    for (unit, unit_ms) in [
+        ("d", 86_400_000),
+        ("h", 3_600_000),
+        ("m", 60_000),
+        ("s", 1_000),
+        ("ms", 1),
+    ] {
         if rest_ms >= unit_ms {
             text.push_str(&format!("{}{unit}", rest_ms / unit_ms));
             rest_ms %= unit_ms;
         }
     }
-    if text.is_empty() { "0s".to_owned() } else { text }
+    if text.is_empty() {
+        "0s".to_owned()
+    } else {
+        text
+    }
 }
 
 #[cfg(test)]
@@ -139,7 +158,16 @@ mod tests {
             let span = parse_span(text).expect(text);
             assert_eq!(parse_span(&format_span(span)), Ok(span), "{text}");
         }
-        for text in ["", "5", "m", "5 minutes", "1.5h", "-3s", "99999999999999999999s", "9999999999999999d"] {
+        for text in [
+            "",
+            "5",
+            "m",
+            "5 minutes",
+            "1.5h",
+            "-3s",
+            "99999999999999999999s",
+            "9999999999999999d",
+        ] {
             assert!(parse_span(text).is_err(), "{text} was accepted");
         }
     }

@@ -5,7 +5,9 @@ use std::fmt;
 
 /// A share of traffic from 0 to 100 %, held in basis points (1/100 of a percent) so that sums are
 /// exact. On the wire it is a percentage: `5`, `0.5`, `100`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(try_from = "f64", into = "f64")]
 pub struct Weight(u16);
 
@@ -18,7 +20,11 @@ impl Weight {
     /// A weight from basis points; `None` above 10,000.
     #[must_use]
     pub const fn from_basis_points(basis_points: u16) -> Option<Weight> {
-        if basis_points <= 10_000 { Some(Weight(basis_points)) } else { None }
+        if basis_points <= 10_000 {
+            Some(Weight(basis_points))
+        } else {
+            None
+        }
     }
 
     /// A weight from a percentage, rounded to a basis point.
@@ -29,7 +35,9 @@ impl Weight {
         if (0.0..=100.0).contains(&percent) {
             Ok(Weight((percent * 100.0).round() as u16))
         } else {
-            Err(format!("a weight is a percentage from 0 to 100, not {percent}"))
+            Err(format!(
+                "a weight is a percentage from 0 to 100, not {percent}"
+            ))
         }
     }
 
