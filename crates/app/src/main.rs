@@ -1,1 +1,12 @@
-fn main() {}
+//! The `sluice` binary: thin. `cli` is what a user types, `daemon` is `sluice up`, `demo` the
+//! demonstration, `view` what people see.
+
+mod cli;
+mod daemon;
+mod demo;
+mod out;
+mod view;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

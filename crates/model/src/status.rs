@@ -85,6 +85,14 @@ pub struct Rollout {
     pub state: RolloutState,
     /// The plan's step whose traffic flows while a later one prepares; absent before the first.
     pub traffic_step: Option<u32>,
+    /// When that step's traffic began. Unlike waiting times, holds and gaps do not move it: it says
+    /// which measurements belong to the step.
+    #[serde(default)]
+    pub traffic_since: Option<Timestamp>,
+    /// The most restarts of one of the target's replicas when the present step began; a crash loop
+    /// is counted from there.
+    #[serde(default)]
+    pub restarts_before: u32,
     /// Which of the closing hooks (promoted or aborted) runs; absent when there is none left.
     pub closing: Option<HookProgress>,
     /// Whether it is held.

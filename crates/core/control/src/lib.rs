@@ -6,10 +6,13 @@
 //! way out: the daemon implements it with processes, proxy and store, the simulator with a fake world.
 //! Nothing here waits, reads a clock or does IO.
 
-use sluice_engine::{decide, plan_revision};
+mod refusal;
+
+use sluice_engine::{GAP_MAX, decide, plan_revision, standing};
 use sluice_model::report::CommandAnswer;
 use sluice_model::{
-    Command, Decision, Observation, Plan, ReportEntry, RevisionNumber, ServiceStatus, Timestamp,
+    Command, Decision, Observation, Plan, Report, ReportEntry, RevisionNumber, ServiceStatus,
+    Timestamp,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -116,17 +119,31 @@ impl Cell {
     /// Takes one turn.
     pub fn turn(&mut self, world: &mut impl World, now: Timestamp) -> Outcome {
         let commands = world.commands(&self.status);
+        let (commands, refused) = refusal::split(world, &self.status, commands);
+        let refused = refused.map(|refusal| self.refuse(world, refusal, now));
+        if let Some(Ok(())) = refused {
+            // The commands behind it follow at once.
+            return Outcome {
+                wake_at: Some(now),
+                ..Outcome::default()
+            };
+        }
         let Some(plan) = plan_revision(&self.status, &commands)
             .and_then(|revision| world.plan(&self.status, revision))
         else {
-            return Outcome::default();
+            let store_error = refused.and_then(Result::err);
+            return Outcome {
+                wake_at: store_error.is_some().then(|| now.after(STORE_RETRY)),
+                store_error,
+                ..Outcome::default()
+            };
         };
         let mut observation = world.observe(&self.status, &plan, now);
         observation.commands = commands;
         let mut decision = decide(&plan, &self.status, &observation, now);
-        let store_error = self.settle(world, &mut decision, now);
+        let store_error = self.settle(world, &plan, &observation, &mut decision, now);
         let wake_at = match &store_error {
-            Some(_) => Some(now.after(STORE_RETRY)),
+            Some(_) => Some(self.look_again(&decision, now)),
             None => decision.wake_at,
         };
         Outcome {
@@ -137,10 +154,19 @@ impl Cell {
         }
     }
 
+    /// When to look again while the store fails: at the store soon, at the canary as often as ever.
+    fn look_again(&self, decision: &Decision, now: Timestamp) -> Timestamp {
+        let retry = now.after(STORE_RETRY);
+        let wanted = decision.wake_at.filter(|at| *at > now);
+        wanted.map_or(retry, |at| at.min(retry))
+    }
+
     /// Stores the decision where it must be, and acts on it where it may be.
     fn settle(
         &mut self,
         world: &mut impl World,
+        plan: &Plan,
+        observation: &Observation,
         decision: &mut Decision,
         now: Timestamp,
     ) -> Option<String> {
@@ -149,18 +175,26 @@ impl Cell {
             world.act(decision, true);
             return None;
         }
-        match self.store(world, decision, now) {
+        match self.store(
+            world,
+            &decision.status,
+            &decision.report,
+            decision.retreat,
+            now,
+        ) {
             Ok(()) => {
                 self.status = decision.status.clone();
                 world.act(decision, true);
                 None
             }
+            Err(cause) if decision.retreat => {
+                self.retreat(world, decision);
+                Some(cause)
+            }
             Err(cause) => {
-                if decision.retreat {
-                    self.retreat(world, decision);
-                } else {
-                    decision.status = self.status.clone();
-                }
+                self.stand(now);
+                decision.status = self.status.clone();
+                world.act(&standing(plan, &self.status, observation, now), false);
                 Some(cause)
             }
         }
@@ -182,21 +216,23 @@ impl Cell {
     fn store(
         &mut self,
         world: &mut impl World,
-        decision: &Decision,
+        status: &ServiceStatus,
+        report: &Report,
+        urgent: bool,
         now: Timestamp,
     ) -> Result<(), String> {
         let resting = self
             .store_failed_at
             .is_some_and(|failed| now.since(failed) < STORE_RETRY && now >= failed);
-        if resting && !decision.retreat {
+        if resting && !urgent {
             return Err("the store failed a moment ago; it is tried again shortly".to_owned());
         }
         let mut entries = self.unrecorded.clone();
-        entries.extend(decision.report.entries.iter().cloned());
+        entries.extend(report.entries.iter().cloned());
         let mut answers = self.unanswered.clone();
-        answers.extend(decision.report.commands.iter().cloned());
+        answers.extend(report.commands.iter().cloned());
         let record = Record {
-            status: &decision.status,
+            status,
             entries: &entries,
             answers: &answers,
             at: now,
@@ -207,13 +243,22 @@ impl Cell {
                 self.store_failed_at = None;
                 self.unrecorded.clear();
                 self.unanswered.clear();
-                world.answered(&decision.report.commands);
+                world.answered(&report.commands);
                 Ok(())
             }
             Err(cause) => {
                 self.store_failed_at = Some(now);
                 Err(cause)
             }
+        }
+    }
+
+    /// The time was watched although nothing could be stored; a gap or a clock that went back is still
+    /// to be dealt with by a decision that can be.
+    fn stand(&mut self, now: Timestamp) {
+        let decided_at = self.status.decided_at;
+        if now >= decided_at && now.since(decided_at) <= GAP_MAX {
+            self.status.decided_at = now;
         }
     }
 

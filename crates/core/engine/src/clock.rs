@@ -26,6 +26,9 @@ pub(crate) fn rebase(turn: &mut Turn<'_>) {
         if let Some(rollout) = turn.status.rollout.as_mut() {
             move_waits(rollout, back_ms);
             rollout.started_at = rollout.started_at.shifted(back_ms);
+            if let Some(since) = rollout.traffic_since.as_mut() {
+                *since = since.shifted(back_ms);
+            }
         }
         for kept in turn.status.kept.values_mut() {
             kept.until = kept.until.shifted(back_ms);

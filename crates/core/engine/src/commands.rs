@@ -1,7 +1,7 @@
 //! What operators ask for, and the answers.
 
 use crate::turn::Turn;
-use crate::{clock, guards, steps};
+use crate::{clock, guards, leaving, steps};
 use sluice_model::command::{Command, CommandKind, CommandOutcome};
 use sluice_model::status::{Rollout, RolloutState, Stage, Warned};
 use sluice_model::{RevisionNumber, RolloutId, Rule};
@@ -127,7 +127,6 @@ fn start(turn: &mut Turn<'_>, actor: &str, target: RevisionNumber, undo: bool) {
             Vec::new(),
         );
         guards::give_back(turn, &rollout);
-        turn.status.kept.remove(&old);
     }
     let id = turn.status.next_rollout;
     turn.status.next_rollout = RolloutId(id.0 + 1);
@@ -146,6 +145,8 @@ fn start(turn: &mut Turn<'_>, actor: &str, target: RevisionNumber, undo: bool) {
             hook: steps::first_hook(now),
         },
         traffic_step: None,
+        traffic_since: None,
+        restarts_before: 0,
         closing: None,
         pause: None,
         held_ms: 0,
@@ -219,44 +220,51 @@ fn promote(turn: &mut Turn<'_>, actor: &str, full: bool) -> Result<(), String> {
         _ => return Err("the start hooks still run; wait for them, or use --full".to_owned()),
     };
     let name = turn.step(step).name.clone();
-    match stage {
-        Stage::Scaling { .. } => Err(format!(
+    if matches!(stage, Stage::Scaling { .. }) {
+        return Err(format!(
             "the replicas of step {} ({name}) are not available yet, so no traffic can move; wait, or abort",
             step + 1
-        )),
-        Stage::Gate { .. } => {
-            release_hold(turn);
-            turn.entry(
-                Rule::GateAnswered,
-                format!("step {} ({name}) was approved", step + 1),
-                Some(actor.to_owned()),
-                Vec::new(),
-            );
-            steps::leave_step(turn, step);
-            Ok(())
-        }
-        Stage::Before { .. } | Stage::Baking { .. } | Stage::After { .. } => {
-            release_hold(turn);
-            turn.entry(
-                Rule::StepSkipped,
-                format!("what was left of step {} ({name}) is skipped", step + 1),
-                Some(actor.to_owned()),
-                Vec::new(),
-            );
-            steps::leave_step(turn, step);
-            Ok(())
-        }
+        ));
     }
+    let replaces_next =
+        matches!(stage, Stage::Before { .. }) && !steps::keeps_stable(&turn.step(step).exposure);
+    if !replaces_next && let Some(missing) = leaving::lacking_for_promotion(turn, step) {
+        return Err(format!(
+            "the promotion needs all replicas: {missing}; wait, or abort"
+        ));
+    }
+    release_hold(turn);
+    let (rule, text) = match stage {
+        Stage::Gate { .. } => (Rule::GateAnswered, "was approved"),
+        _ => (Rule::StepSkipped, "is skipped for what was left of it"),
+    };
+    turn.entry(
+        rule,
+        format!("step {} ({name}) {text}", step + 1),
+        Some(actor.to_owned()),
+        Vec::new(),
+    );
+    if replaces_next {
+        steps::enter_scaling(turn, step);
+    } else {
+        leaving::leave_step(turn, step);
+    }
+    Ok(())
 }
 
 fn promote_fully(turn: &mut Turn<'_>, actor: &str) -> Result<(), String> {
     if turn.rollout().is_some_and(|rollout| rollout.fast) {
         return Err("the rest of the plan is skipped already".to_owned());
     }
+    let replaces_in_place = !steps::keeps_stable(&turn.plan.fast_step().exposure);
+    if replaces_in_place && turn.status.restoring.is_some() {
+        return Err(
+            "the stable side gets its full capacity back first; try again in a moment".to_owned(),
+        );
+    }
     release_hold(turn);
     let now = turn.now;
     let last = turn.plan.steps.len().saturating_sub(1) as u32;
-    let replaces_in_place = !steps::keeps_stable(&turn.plan.fast_step().exposure);
     if let Some(rollout) = turn.rollout_mut() {
         rollout.fast = true;
         rollout.moved_at = now;
@@ -279,6 +287,7 @@ fn promote_fully(turn: &mut Turn<'_>, actor: &str) -> Result<(), String> {
             };
         }
     }
+    steps::count_restarts_from_here(turn);
     turn.entry(
         Rule::PromotedFully,
         "the rest of the plan is skipped; all traffic moves as soon as the replicas are available",
@@ -308,6 +317,7 @@ fn retry(turn: &mut Turn<'_>, actor: &str) -> Result<(), String> {
     rollout.started_at = now;
     rollout.moved_at = now;
     rollout.traffic_step = None;
+    rollout.traffic_since = None;
     rollout.closing = None;
     rollout.pause = None;
     rollout.held_ms = 0;

@@ -5,8 +5,8 @@
 //! stable side kept its capacity it needs no new process.
 
 use crate::turn::Turn;
-use crate::{steps, traffic};
-use sluice_model::plan::{Check, Exposure, Limit, OnTrouble};
+use crate::{in_place, steps, traffic};
+use sluice_model::plan::{Check, Exposure, Limit, Metric, OnTrouble};
 use sluice_model::status::{Kept, Restoring, Rollout, RolloutState, Stage};
 use sluice_model::{Judgement, Rule, Timestamp, Verdict, Weight};
 use std::time::Duration;
@@ -26,18 +26,27 @@ fn crash_loop(turn: &mut Turn<'_>) -> bool {
     let Some(rollout) = turn.rollout() else {
         return false;
     };
-    let target = rollout.target;
+    if !matches!(rollout.state, RolloutState::Stepping { .. }) {
+        return false;
+    }
+    let (target, before) = (rollout.target, rollout.restarts_before);
     let counts = turn.counts(target);
-    if counts.restarts_max < turn.plan.crash_loop_restarts.max(1) {
+    if counts.running > 0
+        && counts.restarts_max < before
+        && let Some(rollout) = turn.rollout_mut()
+    {
+        // The replica that had restarted most is gone.
+        rollout.restarts_before = counts.restarts_max;
+        return false;
+    }
+    let restarts = counts.restarts_max.saturating_sub(before);
+    if restarts < turn.plan.crash_loop_restarts.max(1) {
         return false;
     }
     let cause = counts
         .last_failure
         .unwrap_or_else(|| "no cause was seen".to_owned());
-    let text = format!(
-        "a replica of revision {target} restarted {} times: {cause}",
-        counts.restarts_max
-    );
+    let text = format!("a replica of revision {target} restarted {restarts} times: {cause}");
     if turn.status.stable.is_none() {
         first_is_unavailable(turn, Rule::CrashLoop, text);
         return false;
@@ -71,7 +80,8 @@ fn nothing_ready(turn: &mut Turn<'_>) -> bool {
         Some(Exposure::Split {
             weight, matches, ..
         }) => weight > Weight::ZERO || !matches.is_empty(),
-        _ => false,
+        Some(Exposure::Rolling { .. } | Exposure::Recreate) => true,
+        None => false,
     };
     if turn.status.stable.is_none() || !has_traffic || turn.counts(target).ready > 0 {
         return false;
@@ -90,7 +100,8 @@ fn nothing_ready(turn: &mut Turn<'_>) -> bool {
     true
 }
 
-/// The checks that are judged now: the step's and the plan's while the step's traffic flows.
+/// The checks that are judged now: the plan's, and those of the step whose traffic flows. While a step
+/// prepares, they are those of the step before.
 pub(crate) fn judge_all(turn: &Turn<'_>) -> Vec<Judgement> {
     let Some(rollout) = turn.rollout() else {
         return Vec::new();
@@ -98,47 +109,52 @@ pub(crate) fn judge_all(turn: &Turn<'_>) -> Vec<Judgement> {
     let RolloutState::Stepping { step, stage } = &rollout.state else {
         return Vec::new();
     };
-    if rollout.fast {
-        return Vec::new();
-    }
-    let step = turn.step(*step);
-    let replaces = !steps::keeps_stable(&step.exposure);
-    let judged = match stage {
-        Stage::Baking { .. } | Stage::After { .. } | Stage::Gate { .. } => true,
-        Stage::Scaling { .. } => replaces || rollout.traffic_step.is_some(),
-        Stage::Before { .. } => rollout.traffic_step.is_some(),
+    let prepares = matches!(stage, Stage::Scaling { .. } | Stage::Before { .. });
+    let judged = match rollout.traffic_step {
+        _ if rollout.fast => return Vec::new(),
+        _ if !prepares || in_place::replaces_now(turn, rollout) => *step,
+        Some(earlier) => earlier,
+        None => return Vec::new(),
     };
-    if !judged {
-        return Vec::new();
-    }
-    let all_traffic = exposes_everything(&step.exposure);
-    let traffic_since = match stage {
-        Stage::Baking { since } => *since,
-        _ => Timestamp(i64::MIN),
-    };
-    let own = step
+    let step = turn.step(judged);
+    let all_traffic = exposes_everything(&step.exposure, prepares);
+    let since = rollout.traffic_since.unwrap_or(rollout.started_at);
+    let of_plan = turn
+        .plan
         .checks
         .iter()
-        .filter(|_| !matches!(stage, Stage::Scaling { .. } | Stage::Before { .. }) || replaces);
-    own.chain(&turn.plan.checks)
+        .filter(|check| feeds(&step.exposure, check));
+    step.checks
+        .iter()
+        .chain(of_plan)
         .filter(|check| !(all_traffic && needs_baseline(check)))
         .map(|check| {
             let measured = turn.observation.measurements.get(&check.name);
-            let of_this_step = measured.filter(|measured| measured.from >= traffic_since);
+            let of_this_step = measured.filter(|it| it.from >= since && it.from <= turn.now);
             sluice_analysis::judge(check, of_this_step)
         })
         .collect()
 }
 
+/// Whether users' traffic (or compared copies of it) give a check of the whole plan something to
+/// judge; where they do not, it would be waited for in vain.
+fn feeds(exposure: &Exposure, check: &Check) -> bool {
+    match exposure {
+        Exposure::Split { mirror, .. } if check.metric == Metric::MirrorDiffRatio => {
+            mirror.as_ref().is_some_and(|mirror| mirror.compare)
+        }
+        Exposure::Split { weight, .. } => *weight > Weight::ZERO,
+        Exposure::Rolling { .. } | Exposure::Recreate => check.metric != Metric::MirrorDiffRatio,
+    }
+}
+
 /// At full weight there is no concurrent baseline to compare with.
-fn exposes_everything(exposure: &Exposure) -> bool {
-    matches!(
-        exposure,
-        Exposure::Split {
-            weight: Weight::FULL,
-            ..
-        } | Exposure::Recreate
-    )
+fn exposes_everything(exposure: &Exposure, replacing: bool) -> bool {
+    match exposure {
+        Exposure::Split { weight, .. } => *weight == Weight::FULL,
+        Exposure::Rolling { .. } => !replacing,
+        Exposure::Recreate => true,
+    }
 }
 
 fn needs_baseline(check: &Check) -> bool {
@@ -180,31 +196,39 @@ fn failing_checks(turn: &mut Turn<'_>) -> bool {
     true
 }
 
+/// What the check does that this judgement is of: a name may stand in several steps, and the present
+/// step's word counts first.
 fn on_fail(turn: &Turn<'_>, judgement: &Judgement) -> OnTrouble {
-    let step_checks = turn.plan.steps.iter().flat_map(|step| &step.checks);
-    turn.plan
-        .checks
-        .iter()
-        .chain(step_checks)
+    let present = match turn
+        .rollout()
+        .map(|rollout| (&rollout.state, rollout.traffic_step))
+    {
+        Some((RolloutState::Stepping { step, .. }, earlier)) => earlier.unwrap_or(*step),
+        _ => 0,
+    };
+    let later = turn.plan.steps.iter().skip(present as usize);
+    later
+        .flat_map(|step| &step.checks)
+        .chain(&turn.plan.checks)
         .find(|check| check.name == judgement.check)
         .map_or(OnTrouble::Abort, |check| check.on_fail)
 }
 
 /// Time since the start of the rollout, without holds, gates and unwatched time.
 fn counted(turn: &Turn<'_>, rollout: &Rollout) -> Duration {
-    let mut held_ms = rollout.held_ms;
-    if let Some(pause) = &rollout.pause {
-        held_ms = held_ms.saturating_add(turn.now.since(pause.since).as_millis() as u64);
-    } else if let RolloutState::Stepping {
+    let mut uncounted = Duration::from_millis(rollout.held_ms);
+    let held_since = rollout.pause.as_ref().map(|pause| pause.since);
+    if let Some(since) = held_since {
+        uncounted += turn.now.since(since);
+    }
+    if let RolloutState::Stepping {
         stage: Stage::Gate { since },
         ..
     } = &rollout.state
     {
-        held_ms = held_ms.saturating_add(turn.now.since(*since).as_millis() as u64);
+        uncounted += held_since.unwrap_or(turn.now).since(*since);
     }
-    turn.now
-        .since(rollout.started_at)
-        .saturating_sub(Duration::from_millis(held_ms))
+    turn.now.since(rollout.started_at).saturating_sub(uncounted)
 }
 
 fn overdue(turn: &mut Turn<'_>) -> bool {
@@ -332,9 +356,10 @@ fn end(turn: &mut Turn<'_>, rollout: &Rollout, reason: String, returned: bool) {
     {
         let until = turn.now.after(turn.plan.keep_aborted);
         let replicas = turn.counts(rollout.target).running;
-        turn.status
-            .kept
-            .insert(rollout.target, Kept { replicas, until });
+        let kept = turn.status.kept.entry(rollout.target);
+        let kept = kept.or_insert(Kept { replicas, until });
+        kept.replicas = kept.replicas.max(replicas);
+        kept.until = kept.until.max(until);
     }
     let now = turn.now;
     let step = match rollout.state {
@@ -361,14 +386,12 @@ pub(crate) fn give_back(turn: &mut Turn<'_>, rollout: &Rollout) {
     let RolloutState::Stepping { step, .. } = rollout.state else {
         return;
     };
-    let exposure = &turn.step(step).exposure.clone();
-    if steps::keeps_stable(exposure) || turn.status.stable.is_none() {
+    if !in_place::replaces_now(turn, rollout) || turn.status.stable.is_none() {
         return;
     }
-    let replicas = turn.counts(rollout.target).running;
     turn.status.restoring = Some(Restoring {
         from: rollout.target,
-        replicas,
-        exclusive: matches!(exposure, Exposure::Recreate),
+        replicas: turn.counts(rollout.target).running,
+        exclusive: matches!(turn.step(step).exposure, Exposure::Recreate),
     });
 }

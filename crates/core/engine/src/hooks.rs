@@ -133,7 +133,7 @@ pub(crate) fn wanted(turn: &Turn<'_>) -> Vec<Effect> {
     let Some(rollout) = turn.status.rollout.as_ref() else {
         return Vec::new();
     };
-    if rollout.pause.is_some() || turn.status.restoring.is_some() && rollout.is_running() {
+    if rollout.pause.is_some() {
         return Vec::new();
     }
     let Some((place, at)) = current(turn) else {

@@ -6,26 +6,31 @@
 //! It never reads a clock, never waits, and knows no platform.
 //!
 //! Follow one call: [`decide`] → `clock` (time that went wrong) → `commands` (what operators asked) →
-//! `guards` (what takes the canary back) → `steps` (what moves forward) → `traffic` (the desired
-//! state that follows from where the rollout stands). `hooks` says which effect runs, `summary` how a
+//! `guards` (what takes the canary back) → `steps` and `leaving` (what moves
+//! forward) → `traffic` and `in_place` (the
+//! desired state that follows from where the rollout stands). `hooks` says which effect runs, `summary` how a
 //! status is told to people, [`outline`] what a plan would do.
 
 mod clock;
 mod commands;
 mod guards;
 mod hooks;
+mod in_place;
+mod leaving;
 pub mod outline;
 mod steps;
 mod summary;
 mod traffic;
 mod turn;
+mod upkeep;
 
 pub use clock::GAP_MAX;
 pub use hooks::ANSWER_SLACK;
 pub use summary::{eta, phase_and_message};
 
 use sluice_model::{
-    Command, CommandKind, Decision, Observation, Plan, RevisionNumber, ServiceStatus, Timestamp,
+    Command, CommandKind, Decision, Observation, Plan, Report, RevisionNumber, ServiceStatus,
+    Timestamp,
 };
 use turn::Turn;
 
@@ -33,7 +38,7 @@ use turn::Turn;
 const TRANSITIONS_MAX: usize = 64;
 
 /// The revision whose plan [`decide`] needs: that of the running (or closing) rollout, else the
-/// stable one, else the one that the first pending deployment names.
+/// stable one, else that of the last rollout, else the one that the first pending deployment names.
 #[must_use]
 pub fn plan_revision(status: &ServiceStatus, commands: &[Command]) -> Option<RevisionNumber> {
     let rollout = status.rollout.as_ref();
@@ -41,6 +46,7 @@ pub fn plan_revision(status: &ServiceStatus, commands: &[Command]) -> Option<Rev
         .filter(|rollout| rollout.is_running() || rollout.closing.is_some())
         .map(|rollout| rollout.target)
         .or(status.stable)
+        .or(rollout.map(|rollout| rollout.target))
         .or_else(|| {
             commands.iter().find_map(|command| match command.kind {
                 CommandKind::Deploy { revision } => Some(revision),
@@ -67,8 +73,10 @@ pub fn decide(
     let mut transitions = 0;
     if retargeted {
         // The plan at hand is not the new target's: go on with the right one at once.
+        turn.retargeted = true;
         turn.wake(now);
     } else {
+        turn.adopt_plan();
         guards::check(&mut turn);
         while transitions < TRANSITIONS_MAX && steps::advance(&mut turn) {
             transitions += 1;
@@ -76,7 +84,27 @@ pub fn decide(
         if transitions == TRANSITIONS_MAX {
             turn.wake(now);
         }
-        steps::restore_and_release(&mut turn);
+        upkeep::restore_and_release(&mut turn);
     }
     turn.finish(status)
+}
+
+/// The desired state of a status whose next decision cannot be stored: the traffic stays where it is,
+/// and no replica that may serve leaves. Nothing is decided, and no effect starts.
+#[must_use]
+pub fn standing(
+    plan: &Plan,
+    status: &ServiceStatus,
+    observation: &Observation,
+    now: Timestamp,
+) -> Decision {
+    let turn = Turn::new(plan, status, observation, now);
+    Decision {
+        desired: traffic::standing(&turn),
+        status: turn.status,
+        effects: Vec::new(),
+        wake_at: None,
+        retreat: false,
+        report: Report::default(),
+    }
 }

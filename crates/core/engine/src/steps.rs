@@ -6,17 +6,12 @@
 
 use crate::hooks::{self, Place};
 use crate::turn::Turn;
-use crate::{guards, traffic};
-use sluice_model::plan::{Exposure, OnTrouble, Plan, Step};
-use sluice_model::status::{FORMER_MAX, HookProgress, Kept, RolloutState, Stage};
+use crate::{guards, leaving, traffic};
+use sluice_model::plan::{Exposure, OnTrouble, Step};
+use sluice_model::status::{HookProgress, RolloutState, Stage};
 use sluice_model::time::format_span;
 use sluice_model::{Rule, Timestamp, Verdict};
 use std::time::Duration;
-
-/// How often a step with checks is looked at.
-const CHECK_INTERVAL: Duration = Duration::from_millis(100);
-/// How often any other running rollout is looked at.
-const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The beginning of a list of hooks.
 pub(crate) fn first_hook(now: Timestamp) -> HookProgress {
@@ -35,7 +30,7 @@ pub(crate) fn keeps_stable(exposure: &Exposure) -> bool {
 /// Makes at most one transition; returns whether it made one.
 pub(crate) fn advance(turn: &mut Turn<'_>) -> bool {
     let Some(rollout) = turn.rollout() else {
-        return closing(turn);
+        return leaving::closing(turn);
     };
     if let Some(pause) = &rollout.pause {
         let text = format!(
@@ -49,10 +44,6 @@ pub(crate) fn advance(turn: &mut Turn<'_>) -> bool {
         turn.waiting("every replica is looked at first");
         return false;
     }
-    if turn.status.restoring.is_some() && !rollout.fast {
-        turn.waiting("the stable side gets its full capacity back first");
-        return false;
-    }
     match rollout.state.clone() {
         RolloutState::Starting { hook } => starting(turn, hook),
         RolloutState::Stepping { step, stage } => match stage {
@@ -60,7 +51,7 @@ pub(crate) fn advance(turn: &mut Turn<'_>) -> bool {
             Stage::Before { hook } => step_hooks(turn, step, hook, true),
             Stage::Baking { since } => baking(turn, step, since),
             Stage::After { hook } => step_hooks(turn, step, hook, false),
-            Stage::Gate { since } => gate(turn, step, since),
+            Stage::Gate { since } => leaving::gate(turn, step, since),
         },
         RolloutState::Promoted { .. } | RolloutState::Aborted { .. } => false,
     }
@@ -68,6 +59,11 @@ pub(crate) fn advance(turn: &mut Turn<'_>) -> bool {
 
 fn starting(turn: &mut Turn<'_>, hook: HookProgress) -> bool {
     match run_hooks(turn, Place::Start, hook) {
+        HooksNow::Done if must_restore_first(turn) => {
+            turn.waiting("the stable side gets its full capacity back first");
+            let done = past_all(turn, Place::Start, hook);
+            turn.enter_hook(done, hook, |hook| RolloutState::Starting { hook })
+        }
         HooksNow::Done => {
             enter_step(turn, 0);
             true
@@ -75,6 +71,14 @@ fn starting(turn: &mut Turn<'_>, hook: HookProgress) -> bool {
         HooksNow::At(at) => turn.enter_hook(at, hook, |hook| RolloutState::Starting { hook }),
         HooksNow::Ended => true,
     }
+}
+
+/// Whether a rollout must not take its first step while the stable side gets capacity back: only one
+/// switch between two full sides (an undo) may, as it leaves the replicas of both alone.
+fn must_restore_first(turn: &Turn<'_>) -> bool {
+    let switches = turn.rollout().is_some_and(|rollout| rollout.fast)
+        && keeps_stable(&turn.plan.fast_step().exposure);
+    turn.status.restoring.is_some() && !switches
 }
 
 fn step_hooks(turn: &mut Turn<'_>, step: u32, hook: HookProgress, before: bool) -> bool {
@@ -88,15 +92,17 @@ fn step_hooks(turn: &mut Turn<'_>, step: u32, hook: HookProgress, before: bool) 
             if keeps_stable(&turn.step(step).exposure) {
                 enter_baking(turn, step);
             } else {
-                let since = turn.now;
-                let stage = Stage::Scaling { since, reached: 0 };
-                turn.enter(RolloutState::Stepping { step, stage });
+                enter_scaling(turn, step);
             }
             true
         }
         HooksNow::Done => {
-            after_hooks_done(turn, step);
-            true
+            let done = past_all(turn, place, hook);
+            leaving::after_hooks(turn, step)
+                || turn.enter_hook(done, hook, |hook| RolloutState::Stepping {
+                    step,
+                    stage: Stage::After { hook },
+                })
         }
         HooksNow::At(at) => turn.enter_hook(at, hook, |hook| {
             let stage = if before {
@@ -107,6 +113,15 @@ fn step_hooks(turn: &mut Turn<'_>, step: u32, hook: HookProgress, before: bool) 
             RolloutState::Stepping { step, stage }
         }),
         HooksNow::Ended => true,
+    }
+}
+
+/// The place behind the last hook of a list, where something else is waited for.
+fn past_all(turn: &Turn<'_>, place: Place, hook: HookProgress) -> HookProgress {
+    HookProgress {
+        index: hooks::hooks_at(turn, place).len() as u32,
+        attempt: 1,
+        since: hook.since,
     }
 }
 
@@ -154,66 +169,83 @@ impl Turn<'_> {
     }
 }
 
-fn enter_step(turn: &mut Turn<'_>, step: u32) {
-    let stage = if keeps_stable(&turn.step(step).exposure) {
-        Stage::Scaling {
-            since: turn.now,
-            reached: 0,
-        }
-    } else {
-        Stage::Before {
-            hook: first_hook(turn.now),
-        }
-    };
+pub(crate) fn enter_step(turn: &mut Turn<'_>, step: u32) {
+    count_restarts_from_here(turn);
+    if keeps_stable(&turn.step(step).exposure) {
+        return enter_scaling(turn, step);
+    }
+    let hook = first_hook(turn.now);
+    let stage = Stage::Before { hook };
     turn.enter(RolloutState::Stepping { step, stage });
+}
+
+/// The step's replicas start (or, for a step that replaces in place, the replacing does).
+pub(crate) fn enter_scaling(turn: &mut Turn<'_>, step: u32) {
+    let since = turn.now;
+    let stage = Stage::Scaling { since, reached: 0 };
+    turn.enter(RolloutState::Stepping { step, stage });
+}
+
+/// A replica that was kept may have restarted long ago: only restarts from now on are the rollout's.
+pub(crate) fn count_restarts_from_here(turn: &mut Turn<'_>) {
+    let Some(target) = turn.rollout().map(|rollout| rollout.target) else {
+        return;
+    };
+    let restarts = turn.counts(target).restarts_max;
+    if let Some(rollout) = turn.rollout_mut() {
+        rollout.restarts_before = restarts;
+    }
+}
+
+/// What a step's replicas lack, told to people; `None` when they are all available.
+pub(crate) fn lacking(turn: &Turn<'_>, index: u32) -> Option<String> {
+    let target = turn.rollout()?.target;
+    let needed = traffic::replicas_needed(turn.plan, &turn.step(index).exposure);
+    let counts = turn.counts(target);
+    if counts.available >= needed {
+        return None;
+    }
+    let available = counts.available;
+    let mut text = format!("{available} of {needed} replicas of revision {target} are available");
+    if let Some(failure) = &counts.last_failure {
+        text.push_str(&format!("; the last failure: {failure}"));
+    }
+    Some(text)
 }
 
 fn scaling(turn: &mut Turn<'_>, index: u32, since: Timestamp, reached: u32) -> bool {
     let Some(target) = turn.rollout().map(|rollout| rollout.target) else {
         return false;
     };
-    let step = turn.step(index);
-    let needed = traffic::replicas_needed(turn.plan, &step.exposure);
-    let counts = turn.counts(target);
-    if counts.available >= needed {
+    let available = turn.counts(target).available;
+    let Some(text) = lacking(turn, index) else {
         turn.note(
             Rule::CapacityReady,
-            format!(
-                "{} of {needed} replicas of revision {target} are available",
-                counts.available
-            ),
+            format!("{available} replicas of revision {target} are available"),
         );
-        if keeps_stable(&step.exposure) {
+        if keeps_stable(&turn.step(index).exposure) {
             let hook = first_hook(turn.now);
-            turn.enter(RolloutState::Stepping {
-                step: index,
-                stage: Stage::Before { hook },
-            });
+            let stage = Stage::Before { hook };
+            turn.enter(RolloutState::Stepping { step: index, stage });
         } else {
             enter_baking(turn, index);
         }
         return true;
-    }
-    if counts.available > reached {
+    };
+    if available > reached {
         let stage = Stage::Scaling {
             since: turn.now,
-            reached: counts.available,
+            reached: available,
         };
         turn.enter(RolloutState::Stepping { step: index, stage });
         return true;
-    }
-    let mut text = format!(
-        "{} of {needed} replicas of revision {target} are available",
-        counts.available
-    );
-    if let Some(failure) = &counts.last_failure {
-        text.push_str(&format!("; the last failure: {failure}"));
     }
     if turn.now.since(since) > turn.plan.progress_deadline {
         let deadline = format_span(turn.plan.progress_deadline);
         let reason = format!("no further replica became available within {deadline}: {text}");
         if turn.status.stable.is_none() {
             guards::first_is_unavailable(turn, Rule::ProgressDeadline, reason);
+            turn.waiting(text);
             return false;
         }
         guards::abort(turn, Rule::ProgressDeadline, reason, None, Vec::new());
@@ -234,11 +266,18 @@ fn enter_baking(turn: &mut Turn<'_>, index: u32) {
         Rule::StepEntered,
         format!("step {} ({}): {text}", index + 1, step.name),
     );
-    let stage = Stage::Baking { since: turn.now };
+    let now = turn.now;
+    let stage = Stage::Baking { since: now };
     turn.enter(RolloutState::Stepping { step: index, stage });
     if let Some(rollout) = turn.rollout_mut() {
         rollout.traffic_step = Some(index);
+        rollout.traffic_since = Some(now);
     }
+}
+
+/// Without the odd milliseconds, which depend on when it was looked.
+fn in_seconds(span: Duration) -> Duration {
+    Duration::from_secs(span.as_secs())
 }
 
 fn describe_traffic(step: &Step, target: u32) -> String {
@@ -275,18 +314,21 @@ fn baking(turn: &mut Turn<'_>, index: u32, since: Timestamp) -> bool {
         .filter(|judgement| judgement.verdict != Verdict::Pass)
         .map(|judgement| format!("{}: {}", judgement.check, judgement.message))
         .collect();
-    if baked < step.bake || !open.is_empty() {
+    let lacking = leaving::lacking_for_promotion(turn, index);
+    if baked < step.bake || !open.is_empty() || lacking.is_some() {
         let mut text = format!("step {} ({})", index + 1, step.name);
         if baked < step.bake {
-            let whole_s = Duration::from_secs(baked.as_secs());
             text.push_str(&format!(
                 " bakes: {} of {}",
-                format_span(whole_s),
+                format_span(in_seconds(baked)),
                 format_span(step.bake)
             ));
         }
         if !open.is_empty() {
             text.push_str(&format!("; not passed yet: {}", open.join("; ")));
+        }
+        if let Some(lacking) = lacking {
+            text.push_str(&format!("; {lacking}"));
         }
         turn.waiting(text);
         return false;
@@ -295,7 +337,7 @@ fn baking(turn: &mut Turn<'_>, index: u32, since: Timestamp) -> bool {
         "step {} ({}) passed after {}",
         index + 1,
         step.name,
-        format_span(baked)
+        format_span(in_seconds(baked))
     );
     turn.entry(Rule::StepPassed, message, None, judgements);
     let hook = first_hook(turn.now);
@@ -304,224 +346,4 @@ fn baking(turn: &mut Turn<'_>, index: u32, since: Timestamp) -> bool {
         stage: Stage::After { hook },
     });
     true
-}
-
-fn after_hooks_done(turn: &mut Turn<'_>, index: u32) {
-    let step = turn.step(index);
-    let Some(gate) = &step.gate else {
-        return leave_step(turn, index);
-    };
-    let stage = Stage::Gate { since: turn.now };
-    turn.note(
-        Rule::GateWaiting,
-        format!(
-            "gate `{}` waits for approval: `sluice promote {}`",
-            gate.name, turn.status.service
-        ),
-    );
-    turn.enter(RolloutState::Stepping { step: index, stage });
-}
-
-fn gate(turn: &mut Turn<'_>, index: u32, since: Timestamp) -> bool {
-    let step = turn.step(index);
-    let Some(gate) = &step.gate else {
-        leave_step(turn, index);
-        return true;
-    };
-    let waited = turn.now.since(since);
-    if gate.timeout.is_none_or(|timeout| waited <= timeout) {
-        let service = turn.status.service.clone();
-        turn.waiting(format!(
-            "gate `{}` waits for approval: `sluice promote {service}`",
-            gate.name
-        ));
-        return false;
-    }
-    let text = format!(
-        "nobody answered gate `{}` within {}",
-        gate.name,
-        format_span(waited)
-    );
-    match gate.on_timeout {
-        OnTrouble::Abort => guards::abort(turn, Rule::GateTimedOut, text, None, Vec::new()),
-        OnTrouble::Pause => {
-            turn.note(Rule::GateTimedOut, text.clone());
-            turn.hold(text, None);
-        }
-        OnTrouble::Continue => {
-            turn.note(
-                Rule::GateTimedOut,
-                format!("{text}; the rollout goes on, as the gate says"),
-            );
-            leave_step(turn, index);
-        }
-    }
-    true
-}
-
-/// Goes to the next step, or promotes after the last one.
-pub(crate) fn leave_step(turn: &mut Turn<'_>, index: u32) {
-    let now = turn.now;
-    let mut fast = false;
-    if let Some(rollout) = turn.rollout_mut() {
-        fast = rollout.fast;
-        if let RolloutState::Stepping {
-            stage: Stage::Gate { since },
-            ..
-        } = &rollout.state
-        {
-            let waited_ms = now.since(*since).as_millis() as u64;
-            rollout.held_ms = rollout.held_ms.saturating_add(waited_ms);
-        }
-    }
-    if !fast && (index as usize) + 1 < turn.plan.steps.len() {
-        enter_step(turn, index + 1);
-    } else {
-        promote_target(turn, index);
-    }
-}
-
-fn promote_target(turn: &mut Turn<'_>, index: u32) {
-    let Some(target) = turn.rollout().map(|rollout| rollout.target) else {
-        return;
-    };
-    let now = turn.now;
-    let kept_capacity = keeps_stable(&turn.step(index).exposure);
-    let old_replicas = turn.status.stable_replicas;
-    let message = match turn.status.stable.replace(target) {
-        Some(old) => {
-            if kept_capacity && !turn.plan.keep_warm.is_zero() {
-                let until = now.after(turn.plan.keep_warm);
-                turn.status.kept.insert(
-                    old,
-                    Kept {
-                        replicas: old_replicas,
-                        until,
-                    },
-                );
-            }
-            turn.status
-                .former
-                .retain(|revision| *revision != target && *revision != old);
-            turn.status.former.insert(0, old);
-            turn.status.former.truncate(FORMER_MAX);
-            format!("revision {target} is stable now, in place of revision {old}")
-        }
-        None => format!("revision {target} is the first stable one"),
-    };
-    turn.status.stable_replicas = turn.plan.replicas;
-    turn.status.restoring = None;
-    turn.status.kept.remove(&target);
-    turn.note(Rule::Promoted, message);
-    let closing = (!turn.plan.hooks.promoted.is_empty()).then(|| first_hook(now));
-    if let Some(rollout) = turn.rollout_mut() {
-        rollout.state = RolloutState::Promoted { at: now };
-        rollout.moved_at = now;
-        rollout.closing = closing;
-    }
-}
-
-/// Runs the hooks after the end; their failure is noted and changes nothing.
-fn closing(turn: &mut Turn<'_>) -> bool {
-    let Some((place, at)) = hooks::current(turn) else {
-        return false;
-    };
-    let next = match hooks::run(turn, place, at) {
-        Ok(next) => next,
-        Err((message, _, next_try)) => {
-            turn.note(Rule::HookFailed, message);
-            Some(HookProgress {
-                index: next_try.index + 1,
-                attempt: 1,
-                since: turn.now,
-            })
-        }
-    };
-    if next == Some(at) {
-        return false;
-    }
-    if let Some(rollout) = turn.status.rollout.as_mut() {
-        rollout.closing = next;
-    }
-    true
-}
-
-/// Ends the restoring of the stable side when it has its capacity again, and gives up capacity that was
-/// kept long enough.
-pub(crate) fn restore_and_release(turn: &mut Turn<'_>) {
-    if turn.status.restoring.is_some()
-        && let Some(stable) = turn.status.stable
-        && turn.counts(stable).available >= turn.status.stable_replicas
-        && turn.observation.settled
-    {
-        turn.status.restoring = None;
-        turn.note(
-            Rule::CapacityRestored,
-            format!("revision {stable} has its full capacity again"),
-        );
-        turn.wake(turn.now);
-    }
-    let target = turn.rollout().map(|rollout| rollout.target);
-    let now = turn.now;
-    let due: Vec<_> = turn
-        .status
-        .kept
-        .iter()
-        .filter(|(revision, kept)| kept.until <= now && Some(**revision) != target)
-        .map(|(revision, kept)| (*revision, kept.replicas))
-        .collect();
-    for (revision, replicas) in due {
-        turn.status.kept.remove(&revision);
-        if replicas > 0 {
-            turn.note(
-                Rule::CapacityReleased,
-                format!("the {replicas} kept replicas of revision {revision} are given up"),
-            );
-        }
-    }
-}
-
-/// Asks to be called again when the next wait ends.
-pub(crate) fn plan_wake(turn: &mut Turn<'_>) {
-    let releases: Vec<Timestamp> = turn.status.kept.values().map(|kept| kept.until).collect();
-    for until in releases {
-        turn.wake(until.max(turn.now.shifted(1)));
-    }
-    if let Some(lost) = hooks::lost_at(turn) {
-        turn.wake(lost.max(turn.now.shifted(1)));
-    }
-    if turn.status.restoring.is_some() {
-        turn.wake(turn.now.after(WATCH_INTERVAL));
-    }
-    let Some(rollout) = turn.rollout() else {
-        return;
-    };
-    let interval = if turn.report.checks.is_empty() && !bakes_with_checks(turn.plan, turn) {
-        WATCH_INTERVAL
-    } else {
-        CHECK_INTERVAL
-    };
-    let mut next = turn.now.after(interval);
-    if rollout.pause.is_none()
-        && let RolloutState::Stepping {
-            step,
-            stage: Stage::Baking { since },
-        } = &rollout.state
-    {
-        let baked = since.after(turn.step(*step).bake);
-        if baked > turn.now {
-            next = next.min(baked);
-        }
-    }
-    turn.wake(next);
-}
-
-fn bakes_with_checks(plan: &Plan, turn: &Turn<'_>) -> bool {
-    turn.rollout().is_some_and(|rollout| match &rollout.state {
-        RolloutState::Stepping {
-            step,
-            stage: Stage::Baking { .. },
-        } => !rollout.fast && (!plan.checks.is_empty() || !turn.step(*step).checks.is_empty()),
-        _ => false,
-    })
 }

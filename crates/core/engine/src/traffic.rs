@@ -2,10 +2,11 @@
 //!
 //! Nothing is decided here; the same status and world always give the same desired state.
 
+use crate::in_place;
 use crate::turn::Turn;
 use sluice_model::plan::{CanarySize, Exposure, Plan};
 use sluice_model::routes::{MatchRoute, MirrorRoute};
-use sluice_model::status::{Restoring, Rollout, RolloutState, Stage};
+use sluice_model::status::{Rollout, RolloutState, Stage};
 use sluice_model::{Desired, RevisionNumber, Routes, Weight};
 use std::collections::BTreeMap;
 
@@ -25,11 +26,14 @@ pub(crate) fn replicas_needed(plan: &Plan, exposure: &Exposure) -> u32 {
 
 /// The complete desired state.
 pub(crate) fn desired(turn: &Turn<'_>) -> Desired {
-    let (replicas, weights) = match turn.rollout() {
-        Some(rollout) => while_running(turn, rollout),
-        None => while_idle(turn),
+    let (mut replicas, weights) = if in_place::must_hold(turn) {
+        in_place::held(turn)
+    } else {
+        match turn.rollout() {
+            Some(rollout) => while_running(turn, rollout),
+            None => while_idle(turn),
+        }
     };
-    let mut replicas = replicas;
     for (revision, kept) in &turn.status.kept {
         let wanted = replicas.entry(*revision).or_insert(0);
         *wanted = (*wanted).max(kept.replicas);
@@ -41,54 +45,36 @@ pub(crate) fn desired(turn: &Turn<'_>) -> Desired {
     }
 }
 
-type Shares = BTreeMap<RevisionNumber, Weight>;
-type Replicas = BTreeMap<RevisionNumber, u32>;
+/// The desired state while nothing can be stored: the routes of the status, and no replica leaves
+/// that may serve.
+pub(crate) fn standing(turn: &Turn<'_>) -> Desired {
+    let mut replicas = desired(turn).replicas;
+    let routes = turn.status.routes.clone();
+    for (revision, weight) in &routes.weights {
+        if *weight > Weight::ZERO {
+            replicas.entry(*revision).or_insert(1);
+        }
+    }
+    for (revision, wanted) in &mut replicas {
+        *wanted = turn.counts(*revision).running.max(*wanted);
+    }
+    Desired { replicas, routes }
+}
+
+pub(crate) type Shares = BTreeMap<RevisionNumber, Weight>;
+pub(crate) type Replicas = BTreeMap<RevisionNumber, u32>;
 
 fn while_idle(turn: &Turn<'_>) -> (Replicas, Shares) {
     let Some(stable) = turn.status.stable else {
         return (Replicas::new(), Shares::new());
     };
     match &turn.status.restoring {
-        Some(restoring) => while_restoring(turn, stable, restoring),
+        Some(restoring) => in_place::restoring(turn, stable, restoring),
         None => (
             Replicas::from([(stable, turn.status.stable_replicas)]),
             Shares::from([(stable, Weight::FULL)]),
         ),
     }
-}
-
-/// The stable side gets its capacity back; the traffic follows the replicas.
-fn while_restoring(
-    turn: &Turn<'_>,
-    stable: RevisionNumber,
-    restoring: &Restoring,
-) -> (Replicas, Shares) {
-    let full = turn.status.stable_replicas;
-    let other = turn.counts(restoring.from);
-    if restoring.exclusive {
-        let other_gone = other.running + other.stopping == 0;
-        let stable_count = if other_gone {
-            full
-        } else {
-            turn.counts(stable).running.min(full)
-        };
-        return (
-            Replicas::from([(stable, stable_count)]),
-            Shares::from([(stable, Weight::FULL)]),
-        );
-    }
-    let available = turn.counts(stable).available.min(full);
-    let share = match (available, other.ready) {
-        (_, 0) => Weight::FULL,
-        (0, _) => Weight::ZERO,
-        _ => Weight::ratio(available, full),
-    };
-    let mut shares = Shares::from([(stable, share)]);
-    if share != Weight::FULL {
-        shares.insert(restoring.from, share.rest());
-    }
-    let replicas = Replicas::from([(stable, full), (restoring.from, restoring.replicas)]);
-    (replicas, shares)
 }
 
 fn while_running(turn: &Turn<'_>, rollout: &Rollout) -> (Replicas, Shares) {
@@ -100,109 +86,50 @@ fn while_running(turn: &Turn<'_>, rollout: &Rollout) -> (Replicas, Shares) {
             Shares::from([(target, Weight::FULL)]),
         );
     };
-    let RolloutState::Stepping { step, stage } = &rollout.state else {
+    let RolloutState::Stepping { step, .. } = &rollout.state else {
         return while_idle(turn);
     };
-    let exposure = &turn.step(*step).exposure.clone();
-    let moves_traffic = !matches!(stage, Stage::Before { .. });
-    match exposure {
-        Exposure::Split { .. } => {
-            let (mut replicas, mut shares) = match &turn.status.restoring {
-                Some(restoring) if restoring.from != target => {
-                    while_restoring(turn, stable, restoring)
-                }
-                _ => while_idle_of(turn, stable),
-            };
-            let flowing = flowing(turn, rollout);
-            let for_traffic = flowing
-                .as_ref()
-                .map_or(0, |exposure| replicas_needed(turn.plan, exposure));
-            replicas.insert(
-                target,
-                replicas_needed(turn.plan, exposure).max(for_traffic),
-            );
-            if let Some(Exposure::Split { weight, .. }) = flowing
-                && (turn.status.restoring.is_none() || weight == Weight::FULL)
-            {
-                shares = Shares::from([(stable, weight.rest()), (target, weight)]);
-            }
-            (replicas, shares)
-        }
+    let step = turn.step(*step);
+    match &step.exposure {
         Exposure::Rolling {
             max_surge,
             max_unavailable,
-        } if moves_traffic => rolling(turn, stable, target, *max_surge, *max_unavailable),
-        Exposure::Recreate if moves_traffic => {
-            let old = turn.counts(stable);
-            let old_gone = old.running + old.stopping == 0 || turn.counts(target).running > 0;
-            let count = if old_gone {
-                turn.plan.replicas.max(1)
-            } else {
-                0
-            };
-            (
-                Replicas::from([(target, count)]),
-                Shares::from([(target, Weight::FULL)]),
-            )
+        } if in_place::replaces_now(turn, rollout) => {
+            in_place::rolling(turn, stable, target, *max_surge, *max_unavailable)
         }
-        Exposure::Rolling { .. } | Exposure::Recreate => while_idle(turn),
+        Exposure::Recreate if in_place::replaces_now(turn, rollout) => {
+            in_place::recreate(turn, stable, target)
+        }
+        exposure => side_by_side(turn, rollout, stable, exposure),
     }
 }
 
-fn while_idle_of(turn: &Turn<'_>, stable: RevisionNumber) -> (Replicas, Shares) {
-    (
-        Replicas::from([(stable, turn.status.stable_replicas)]),
-        Shares::from([(stable, Weight::FULL)]),
-    )
-}
-
-/// Replica by replica: new ones start while the total stays within the surge, old ones leave while
-/// enough are available; both sides' traffic is in proportion to their available replicas.
-fn rolling(
+/// The stable side keeps its capacity; the canary has what its traffic, and the step that it prepares
+/// for, need.
+fn side_by_side(
     turn: &Turn<'_>,
+    rollout: &Rollout,
     stable: RevisionNumber,
-    target: RevisionNumber,
-    max_surge: u32,
-    max_unavailable: u32,
+    exposure: &Exposure,
 ) -> (Replicas, Shares) {
-    let full = turn.plan.replicas.max(1);
-    let max_surge = if max_surge == 0 && max_unavailable == 0 {
-        1
-    } else {
-        max_surge
-    };
-    let (old, new) = (turn.counts(stable), turn.counts(target));
-    let others: u32 = turn
-        .observation
-        .replicas
-        .iter()
-        .filter(|(revision, _)| **revision != target && !turn.status.kept.contains_key(revision))
-        .map(|(_, counts)| counts.running)
-        .sum();
-    let new_wanted = full
-        .saturating_add(max_surge)
-        .saturating_sub(others)
-        .max(new.running)
-        .min(full);
-    let old_wanted = full
-        .saturating_sub(max_unavailable)
-        .saturating_sub(new.available)
-        .min(turn.status.stable_replicas);
-    let old_serving = old.ready.min(old_wanted);
-    let new_serving = new.available.min(new_wanted);
-    let new_share = if old_serving + new_serving == 0 {
-        if old_wanted > 0 {
-            Weight::ZERO
-        } else {
-            Weight::FULL
-        }
-    } else {
-        Weight::ratio(new_serving, old_serving + new_serving)
-    };
-    (
-        Replicas::from([(stable, old_wanted), (target, new_wanted)]),
-        Shares::from([(stable, new_share.rest()), (target, new_share)]),
-    )
+    let (mut replicas, mut shares) = while_idle(turn);
+    let target = rollout.target;
+    let flowing = flowing(turn, rollout);
+    let prepared = matches!(exposure, Exposure::Split { .. }).then_some(exposure);
+    let needed = prepared
+        .into_iter()
+        .chain(&flowing)
+        .map(|exposure| replicas_needed(turn.plan, exposure));
+    if let Some(needed) = needed.max() {
+        let wanted = replicas.entry(target).or_insert(0);
+        *wanted = (*wanted).max(needed);
+    }
+    if let Some(Exposure::Split { weight, .. }) = flowing
+        && (turn.status.restoring.is_none() || weight == Weight::FULL)
+    {
+        shares = Shares::from([(stable, weight.rest()), (target, weight)]);
+    }
+    (replicas, shares)
 }
 
 /// The exposure whose traffic flows now: the step's own once its traffic began, before that the one

@@ -1,13 +1,13 @@
 //! The working state of one decision: the status being changed, and the report being written.
 
-use crate::{hooks, steps, traffic};
+use crate::{hooks, traffic, upkeep};
 use sluice_model::command::CommandOutcome;
 use sluice_model::plan::Step;
 use sluice_model::report::CommandAnswer;
 use sluice_model::status::{Pause, RolloutState};
 use sluice_model::{
-    CommandId, Decision, Judgement, Observation, Plan, Report, ReportEntry, Rollout, Rule,
-    ServiceStatus, Timestamp, Weight,
+    CommandId, Decision, Judgement, Observation, Plan, Report, ReportEntry, RevisionNumber,
+    Rollout, Routes, Rule, ServiceStatus, Timestamp,
 };
 use std::borrow::Cow;
 
@@ -18,6 +18,8 @@ pub(crate) struct Turn<'a> {
     pub(crate) now: Timestamp,
     pub(crate) status: ServiceStatus,
     pub(crate) report: Report,
+    /// Whether a command changed the target, so that `plan` is not the one to go on with.
+    pub(crate) retargeted: bool,
     wake_at: Option<Timestamp>,
 }
 
@@ -35,6 +37,7 @@ impl<'a> Turn<'a> {
             now,
             status,
             report: Report::default(),
+            retargeted: false,
             wake_at: None,
         }
     }
@@ -89,6 +92,15 @@ impl<'a> Turn<'a> {
         self.status.last_command = self.status.last_command.max(id);
     }
 
+    /// Notes what the running rollout's own plan says of it: a rollout begins under the plan of the one before.
+    pub(crate) fn adopt_plan(&mut self) {
+        let (strategy, steps) = (self.plan.strategy, self.plan.steps.len() as u32);
+        if let Some(rollout) = self.rollout_mut() {
+            rollout.strategy = strategy;
+            rollout.steps = steps;
+        }
+    }
+
     /// Puts the running rollout into another state; something moved.
     pub(crate) fn enter(&mut self, state: RolloutState) {
         let now = self.now;
@@ -114,10 +126,7 @@ impl<'a> Turn<'a> {
     }
 
     /// Replicas available of a revision.
-    pub(crate) fn counts(
-        &self,
-        revision: sluice_model::RevisionNumber,
-    ) -> sluice_model::ReplicaCounts {
+    pub(crate) fn counts(&self, revision: RevisionNumber) -> sluice_model::ReplicaCounts {
         self.observation
             .replicas
             .get(&revision)
@@ -136,8 +145,12 @@ impl<'a> Turn<'a> {
         self.status.decided_at = self.now;
         let desired = traffic::desired(&self);
         self.status.routes = desired.routes.clone();
-        let effects = hooks::wanted(&self);
-        steps::plan_wake(&mut self);
+        let effects = if self.retargeted {
+            Vec::new()
+        } else {
+            hooks::wanted(&self)
+        };
+        upkeep::plan_wake(&mut self);
         let retreat = is_retreat(before, &self.status);
         Decision {
             desired,
@@ -159,30 +172,35 @@ pub(crate) fn step_of<'p>(plan: &'p Plan, rollout: Option<&Rollout>, index: u32)
     }
 }
 
-/// Whether the routing changed, and only away from revisions that are not stable.
+/// Whether the decision takes a revision that is not stable out of traffic, in part or wholly, and gives
+/// nothing to any: what a rollout's end without a promotion does, and replicas that left.
 fn is_retreat(before: &ServiceStatus, after: &ServiceStatus) -> bool {
-    if before.routes == after.routes || after.stable.is_none() {
+    if before.stable != after.stable {
         return false;
     }
-    let weight = |status: &ServiceStatus, revision| {
-        status
-            .routes
-            .weights
-            .get(&revision)
-            .copied()
-            .unwrap_or(Weight::ZERO)
+    let (old, new) = (&before.routes, &after.routes);
+    let not_stable = |revision: &RevisionNumber| Some(*revision) != after.stable;
+    let weight =
+        |routes: &Routes, revision| routes.weights.get(revision).copied().unwrap_or_default();
+    let others = || {
+        old.weights
+            .keys()
+            .chain(new.weights.keys())
+            .filter(|it| not_stable(it))
     };
-    let others_shrink = after
-        .routes
-        .weights
-        .keys()
-        .filter(|revision| Some(**revision) != after.stable)
-        .all(|revision| weight(after, *revision) <= weight(before, *revision));
-    let no_new_match =
-        after.routes.matches.iter().all(|route| {
-            before.routes.matches.contains(route) || Some(route.revision) == after.stable
-        });
-    let mirror_no_wider =
-        after.routes.mirror.is_none() || after.routes.mirror == before.routes.mirror;
-    others_shrink && no_new_match && mirror_no_wider
+    let grows = others().any(|revision| weight(new, revision) > weight(old, revision))
+        || new
+            .matches
+            .iter()
+            .any(|it| not_stable(&it.revision) && !old.matches.contains(it))
+        || new.mirror.is_some() && new.mirror != old.mirror
+        || new.preview.as_ref().is_some_and(not_stable) && new.preview != old.preview;
+    let shrinks = others().any(|revision| weight(new, revision) < weight(old, revision))
+        || old
+            .matches
+            .iter()
+            .any(|it| not_stable(&it.revision) && !new.matches.contains(it))
+        || old.mirror.is_some() && new.mirror.is_none();
+    let ended = before.running().is_some() && after.running().is_none();
+    !grows && (shrinks || ended)
 }

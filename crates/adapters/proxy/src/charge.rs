@@ -1,0 +1,255 @@
+//! Who is charged for a request: the revision whose replica caused the outcome.
+//!
+//! A [`Charge`] is made when a replica is chosen, and goes with the request until the last byte of the
+//! answer. An attempt that fails is charged where it failed, also when another replica then saves the request. A
+//! failure is counted at once; a success when the answer is complete, or after [`EARLY`], because a
+//! replica may still break off in the middle.
+
+use crate::head::is_grpc;
+use crate::worker::Worker;
+use crate::worker::local::{ReplicaLocal, RevisionLocal};
+use http::StatusCode;
+use http::header::HeaderMap;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+/// An answer that takes longer is counted by its head. If it breaks later, that is one failed request
+/// more: rather one too many than a failure that nobody sees.
+const EARLY: Duration = Duration::from_secs(1);
+
+/// How an attempt failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// No connection, or it broke, or what came was no HTTP.
+    Broken,
+    /// No answer in time.
+    Timeout,
+}
+
+/// The class that an answer is counted in: the index of `SideCounters::classes`.
+type Class = usize;
+
+const FAILED: Class = 4;
+
+/// What is known of the outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// A replica is reserved, nothing was sent.
+    Reserved,
+    /// Sent, no answer yet.
+    Waiting,
+    /// The head came; this class will be counted.
+    Answered(Class),
+    /// A gRPC answer came, whose status comes last.
+    GrpcAnswered,
+    /// Counted, the body still flows.
+    Counted,
+    /// Counted and over.
+    Over,
+}
+
+/// The account of one attempt.
+pub(crate) struct Charge {
+    worker: Rc<Worker>,
+    revision: Rc<RevisionLocal>,
+    replica: Rc<ReplicaLocal>,
+    started: Instant,
+    outcome: Outcome,
+}
+
+impl Charge {
+    /// Reserves a replica. Dropped before [`Charge::begin`], it leaves no trace.
+    pub(crate) fn reserve(
+        worker: &Rc<Worker>,
+        revision: &Rc<RevisionLocal>,
+        replica: &Rc<ReplicaLocal>,
+    ) -> Charge {
+        replica.replica.enter(worker.index);
+        Charge {
+            worker: Rc::clone(worker),
+            revision: Rc::clone(revision),
+            replica: Rc::clone(replica),
+            started: Instant::now(),
+            outcome: Outcome::Reserved,
+        }
+    }
+
+    /// The request is about to be sent.
+    pub(crate) fn begin(&mut self) {
+        self.outcome = Outcome::Waiting;
+        self.revision.count(|shard| shard.in_flight.add(1));
+    }
+
+    pub(crate) fn replica(&self) -> &Rc<ReplicaLocal> {
+        &self.replica
+    }
+
+    pub(crate) fn revision(&self) -> &Rc<RevisionLocal> {
+        &self.revision
+    }
+
+    /// The attempt failed before an answer.
+    pub(crate) fn failed(mut self, failure: Failure) {
+        self.fail(failure);
+    }
+
+    fn fail(&mut self, failure: Failure) {
+        self.revision.count(|shard| {
+            shard.classes[FAILED].add(1);
+            match failure {
+                Failure::Broken => shard.connect_failures.add(1),
+                Failure::Timeout => shard.timeouts.add(1),
+            }
+        });
+        self.outcome = Outcome::Over;
+        let shared = &self.worker.shared;
+        let replica = &self.replica.replica;
+        if let Some(span) = replica.failed(|| shared.now_ms(), &shared.config.ejection) {
+            let (revision, replica) = (self.revision.number, &replica.id);
+            tracing::warn!(%revision, %replica, ?span, "a replica that keeps failing is left out");
+        }
+    }
+
+    /// The head of the answer came.
+    pub(crate) fn answered(&mut self, status: StatusCode, headers: &HeaderMap) {
+        let micros = self.started.elapsed().as_micros();
+        let micros = u64::try_from(micros).unwrap_or(u64::MAX);
+        self.revision.count(|shard| shard.latency(micros));
+        let shared = &self.worker.shared;
+        self.replica
+            .replica
+            .succeeded(|| shared.now_ms(), &shared.config.ejection);
+        if is_grpc(headers) && status == StatusCode::OK {
+            self.outcome = Outcome::GrpcAnswered;
+            self.grpc_status(headers);
+            return;
+        }
+        let class = class_of(status);
+        self.outcome = Outcome::Answered(class);
+        if class == FAILED {
+            self.count(class);
+        }
+    }
+
+    /// A plain TCP connection was made.
+    pub(crate) fn connected(&mut self) {
+        self.answered(StatusCode::OK, &HeaderMap::new());
+    }
+
+    /// Trailers came, or a head without a body.
+    pub(crate) fn grpc_status(&mut self, fields: &HeaderMap) {
+        if self.outcome == Outcome::GrpcAnswered
+            && let Some(status) = fields.get("grpc-status")
+        {
+            self.count(grpc_class(status.as_bytes()));
+        }
+    }
+
+    fn count(&mut self, class: Class) {
+        self.revision.count(|shard| shard.classes[class].add(1));
+        self.outcome = Outcome::Counted;
+    }
+
+    /// Body bytes went to the client.
+    pub(crate) fn sent(&mut self, bytes: u64) {
+        self.revision.count(|shard| shard.bytes_out.add(bytes));
+    }
+
+    /// More of the body came after its first piece: a long answer is counted before its end.
+    pub(crate) fn goes_on(&mut self) {
+        if let Outcome::Answered(class) = self.outcome
+            && self.started.elapsed() >= EARLY
+        {
+            self.count(class);
+        }
+    }
+
+    /// The answer is complete.
+    pub(crate) fn complete(&mut self) {
+        match self.outcome {
+            Outcome::Answered(class) => self.count(class),
+            // gRPC without a status is UNKNOWN to its client.
+            Outcome::GrpcAnswered => self.count(FAILED),
+            Outcome::Reserved | Outcome::Waiting | Outcome::Counted | Outcome::Over => {}
+        }
+        self.outcome = Outcome::Over;
+    }
+
+    /// The replica broke off in the middle of the answer.
+    pub(crate) fn broke_off(&mut self, failure: Failure) {
+        if self.outcome != Outcome::Over {
+            self.fail(failure);
+        }
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.replica.replica.leave(self.worker.index);
+        if self.outcome == Outcome::Reserved {
+            return;
+        }
+        self.revision.count(|shard| shard.in_flight.subtract(1));
+        if self.outcome == Outcome::Over {
+            return;
+        }
+        // Nobody wants the rest: the client left. An answer that it saw the head of counts.
+        if let Outcome::Answered(class) = self.outcome {
+            self.count(class);
+        }
+        self.revision.count(|shard| shard.client_aborts.add(1));
+    }
+}
+
+/// 1xx is 0 … 5xx is 4; what is none of them is a failure.
+fn class_of(status: StatusCode) -> Class {
+    match status.as_u16() {
+        code @ 100..600 => usize::from(code / 100 - 1),
+        _ => FAILED,
+    }
+}
+
+/// The class of a `grpc-status`: OK is 2xx; UNKNOWN (2), DEADLINE_EXCEEDED (4), UNIMPLEMENTED (12),
+/// INTERNAL (13), UNAVAILABLE (14) and DATA_LOSS (15) are the server's failures, as is what is no status;
+/// all others are the client's, 4xx.
+fn grpc_class(status: &[u8]) -> Class {
+    match status {
+        b"0" => 1,
+        b"1" | b"3" | b"5" | b"6" | b"7" | b"8" | b"9" | b"10" | b"11" | b"16" => 3,
+        _ => FAILED,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statuses_fall_into_their_classes() {
+        for (status, class) in [
+            (101, 0),
+            (200, 1),
+            (304, 2),
+            (404, 3),
+            (500, 4),
+            (599, 4),
+            (700, 4),
+        ] {
+            let status = StatusCode::from_u16(status).expect("a status");
+            assert_eq!(class_of(status), class, "{status}");
+        }
+        for (status, class) in [
+            ("0", 1),
+            ("1", 3),
+            ("2", 4),
+            ("4", 4),
+            ("5", 3),
+            ("12", 4),
+            ("14", 4),
+            ("16", 3),
+            ("x", 4),
+        ] {
+            assert_eq!(grpc_class(status.as_bytes()), class, "{status}");
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! `audit`: the decision log, and the proof that nobody changed it.
+//!
+//! Read from the state folder itself, not through the daemon: a proof should not have to trust the
+//! process that it is about, and works when none runs. Only with `--server` is the daemon asked.
+
+use super::args::{AuditCommand, AuditShowArgs, Global};
+use super::failure::{Exit, Failure};
+use super::locate;
+use super::output::Output;
+use crate::daemon::wire_verify;
+use crate::view::text::{Line, Tone};
+use serde::Serialize;
+use sluice_model::ids::ServiceName;
+use sluice_model::report::Judgement;
+use sluice_model::time::Timestamp;
+use sluice_server::wire::{self, AuditQuery, VerifyReport};
+use sluice_store::{LOG_PAGE_MAX, LogQuery, Reader, StoreError};
+use std::collections::VecDeque;
+
+/// An entry as it is shown, from either source.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Entry {
+    sequence: u64,
+    at: Timestamp,
+    /// Absent when it is about Sluice as a whole.
+    service: Option<String>,
+    rule: String,
+    message: String,
+    actor: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    evidence: Vec<Judgement>,
+    hash: String,
+}
+
+pub(crate) async fn audit(
+    global: &Global,
+    what: AuditCommand,
+    output: Output,
+) -> Result<Exit, Failure> {
+    match what {
+        AuditCommand::Show(args) => {
+            let entries = entries(global, args).await?;
+            if output.is_json() {
+                output.json(&entries)?;
+            } else {
+                output.lines(&entries.iter().map(line).collect::<Vec<_>>())?;
+            }
+            Ok(Exit::Done)
+        }
+        AuditCommand::Verify => {
+            let report = verify(global).await?;
+            if output.is_json() {
+                output.json(&report)?;
+            } else {
+                output.text(&report.message)?;
+                if let Some(head) = &report.head {
+                    output.text(format!("last hash: {head}"))?;
+                }
+            }
+            Ok(if report.intact {
+                Exit::Done
+            } else {
+                Exit::Failed
+            })
+        }
+    }
+}
+
+async fn entries(global: &Global, args: AuditShowArgs) -> Result<Vec<Entry>, Failure> {
+    let (service, limit) = (args.one.service, args.limit);
+    if global.server.is_some() {
+        let query = AuditQuery {
+            service,
+            limit: Some(limit),
+            before: None,
+        };
+        let found = locate::client(global)?.audit(&query).await?;
+        return found.into_iter().map(of_wire).collect();
+    }
+    let reader = open(global)?;
+    newest(&reader, service, limit, LOG_PAGE_MAX).map_err(|error| unreadable(&error))
+}
+
+async fn verify(global: &Global) -> Result<VerifyReport, Failure> {
+    if global.server.is_some() {
+        return Ok(locate::client(global)?.verify().await?);
+    }
+    let report = open(global)?.verify().map_err(|error| unreadable(&error))?;
+    Ok(wire_verify(&report))
+}
+
+fn open(global: &Global) -> Result<Reader, Failure> {
+    let state_dir = locate::state_dir(global.state.as_deref())?;
+    Reader::open(&state_dir).map_err(|error| unreadable(&error))
+}
+
+fn unreadable(error: &StoreError) -> Failure {
+    let exit = match error {
+        StoreError::Missing { .. } => Exit::Missing,
+        _ => Exit::Failed,
+    };
+    Failure::new(exit, "state", error.to_string())
+}
+
+/// The newest entries, oldest first, read in pages of so many.
+fn newest(
+    reader: &Reader,
+    service: Option<ServiceName>,
+    limit: u32,
+    page: u32,
+) -> Result<Vec<Entry>, StoreError> {
+    // Without a choice of service the numbers say where the newest begin.
+    let since_seq = match &service {
+        None => reader.log_head()?.seq.saturating_sub(u64::from(limit)),
+        Some(_) => 0,
+    };
+    let mut query = LogQuery {
+        service,
+        since_seq,
+        limit: page,
+        ..LogQuery::default()
+    };
+    let mut newest = VecDeque::new();
+    loop {
+        let page = reader.log(&query)?;
+        let Some(last) = page.last() else {
+            return Ok(newest.into());
+        };
+        query.since_seq = last.seq;
+        newest.extend(page.into_iter().map(of_store));
+        let surplus = newest.len().saturating_sub(limit as usize);
+        newest.drain(..surplus);
+    }
+}
+
+fn of_store(entry: sluice_store::LogEntry) -> Entry {
+    Entry {
+        evidence: entry
+            .report()
+            .map(|report| report.evidence)
+            .unwrap_or_default(),
+        sequence: entry.seq,
+        at: entry.at,
+        service: entry.service,
+        rule: entry.rule,
+        message: entry.message,
+        actor: entry.actor,
+        hash: entry.hash.to_string(),
+    }
+}
+
+fn of_wire(entry: wire::LogEntry) -> Result<Entry, Failure> {
+    let rule = serde_json::to_value(entry.entry.rule).ok();
+    let rule = rule
+        .as_ref()
+        .and_then(serde_json::Value::as_str)
+        .map(str::to_owned);
+    let unnamed = || Failure::new(Exit::Failed, "output", "a rule has no name");
+    Ok(Entry {
+        sequence: entry.sequence,
+        at: entry.at,
+        service: Some(entry.service.to_string()),
+        rule: rule.ok_or_else(unnamed)?,
+        message: entry.entry.message,
+        actor: entry.entry.actor,
+        evidence: entry.entry.evidence,
+        hash: entry.hash,
+    })
+}
+
+/// Number, time, service, rule, what, by whom.
+fn line(entry: &Entry) -> Line {
+    let mut line = Line::new()
+        .with(
+            Tone::Quiet,
+            format!("{:>6}  {}  ", entry.sequence, entry.at),
+        )
+        .with(Tone::Strong, entry.service.as_deref().unwrap_or("–"))
+        .with(Tone::Quiet, format!("  {}  ", entry.rule))
+        .with(Tone::Plain, &entry.message);
+    if let Some(actor) = &entry.actor {
+        line.push(Tone::Quiet, format!("  ({actor})"));
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sluice_store::{Note, Store};
+
+    #[test]
+    fn the_newest_entries_come_oldest_first_over_all_pages() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(folder.path()).expect("a store");
+        let service = ServiceName::new("mail").expect("a name");
+        let note = |n: i64| Note {
+            rule: "started".into(),
+            message: format!("entry {n}"),
+            actor: None,
+            details: None,
+        };
+        for n in 1..=25 {
+            let about = (n % 2 == 0).then_some(&service);
+            store.append(about, &note(n), Timestamp(n)).expect("append");
+        }
+        let numbers = |service: Option<&ServiceName>, limit| -> Vec<u64> {
+            let found = newest(&store, service.cloned(), limit, 10).expect("entries");
+            found.iter().map(|entry| entry.sequence).collect()
+        };
+        assert_eq!(numbers(None, 3), [23, 24, 25]);
+        assert_eq!(numbers(None, 21), (5..=25).collect::<Vec<_>>());
+        assert_eq!(numbers(None, 9_999), (1..=25).collect::<Vec<_>>());
+        assert_eq!(numbers(Some(&service), 2), [22, 24]);
+        assert_eq!(numbers(Some(&service), 9_999).len(), 12);
+    }
+}

@@ -1,0 +1,95 @@
+//! The commands that serve instead of asking: `up`, `demo`, and the demo's service.
+
+use super::args::{DemoArgs, DemoServiceArgs, Global, UpArgs};
+use super::failure::{Exit, Failure};
+use super::locate;
+use super::output::Output;
+use crate::{daemon, demo};
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use tokio::runtime::Builder;
+use tracing_subscriber::EnvFilter;
+
+/// Threads of the runtime that serves the API and runs the daemon; the proxy has its own.
+const RUNTIME_THREADS: usize = 2;
+
+/// Which messages Sluice prints about itself: a filter such as `debug` or `sluice_proxy=trace`.
+const LOG_VARIABLE: &str = "SLUICE_LOG";
+
+pub(crate) fn up(global: &Global, args: UpArgs) -> Result<ExitCode, Failure> {
+    log_messages("info");
+    let document = absolute(&locate::document(args.file.as_deref())?)?;
+    if !document.is_file() {
+        let message = format!("there is no document {}", document.display());
+        return Err(Failure::new(Exit::Missing, "no-document", message)
+            .with_help("write one, or name another with --file"));
+    }
+    let state_dir = match &global.state {
+        Some(named) => absolute(named)?,
+        None => locate::beside(&document),
+    };
+    serve(async move {
+        let actor = sluice_server::identity::current_user().await;
+        let options = daemon::Options {
+            document,
+            state_dir,
+            api: args.api,
+            workers: args.workers.map(|workers| workers as usize),
+            take_over: args.take_over,
+            actor,
+        };
+        daemon::run(options).await.map(|()| ExitCode::SUCCESS)
+    })
+}
+
+pub(crate) fn demo(args: DemoArgs, output: Output) -> Result<ExitCode, Failure> {
+    log_messages("error");
+    let show = demo::Show {
+        json: args.json || output.is_json(),
+        colour: output.colour,
+    };
+    serve(demo::run(show))
+}
+
+pub(crate) fn demo_service(args: DemoServiceArgs) -> Result<ExitCode, Failure> {
+    log_messages("warn");
+    let options = demo::service::Options {
+        port: args.port,
+        version: args.name,
+        fail_ratio: args.fail_ratio,
+    };
+    serve(async move {
+        demo::service::serve(options)
+            .await
+            .map(|()| ExitCode::SUCCESS)
+    })
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    std::path::absolute(path).map_err(|error| Failure::file("find", path, &error))
+}
+
+/// Runs to the end. A [`Failure`] within the error keeps its exit code.
+fn serve(work: impl Future<Output = anyhow::Result<ExitCode>>) -> Result<ExitCode, Failure> {
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(RUNTIME_THREADS)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Exit::Failed, "system", format!("cannot start: {error}")))?;
+    runtime
+        .block_on(work)
+        .map_err(|error| match error.downcast::<Failure>() {
+            Ok(failure) => failure,
+            Err(error) => Failure::new(Exit::Failed, "failed", format!("{error:#}")),
+        })
+}
+
+/// Messages go to standard error, from this level on unless the environment says otherwise.
+fn log_messages(level: &str) {
+    let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new(level));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+}

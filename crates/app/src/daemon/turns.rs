@@ -1,0 +1,163 @@
+//! The control thread: takes turns for each service when something is new or a wait is over.
+//!
+//! One thread for all services, because a turn takes microseconds, and a commit a few milliseconds
+//! when something changed. Everything slow happens elsewhere and rings the alarm when it is done.
+
+use super::clock;
+use super::parts::Parts;
+use super::rates::Rates;
+use super::shared::{Rang, ViewCell};
+use super::view;
+use super::world::{Memory, ServiceWorld};
+use sluice_analysis::window::Snapshot;
+use sluice_control::{Cell, Outcome};
+use sluice_engine::plan_revision;
+use sluice_model::{ServiceName, ServiceStatus, Timestamp};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+/// Longest sleep: views are refreshed at least this often, for the rates.
+const REFRESH: Duration = Duration::from_secs(1);
+
+/// Turns in a row for one service; what is left over follows after the others had theirs.
+const TURNS_IN_A_ROW_MAX: usize = 8;
+
+/// A service in the loop.
+struct Seat {
+    cell: Cell,
+    memory: Memory,
+    rates: Rates,
+    wake_at: Option<Timestamp>,
+    outcome: Outcome,
+}
+
+/// Runs the loop until it is told to stop. Services that are deployed for the first time arrive by
+/// `arrivals`.
+pub(super) fn run(
+    parts: &Arc<Parts>,
+    statuses: Vec<ServiceStatus>,
+    arrivals: &mpsc::Receiver<ServiceName>,
+) {
+    let mut seats: BTreeMap<ServiceName, Seat> = statuses
+        .into_iter()
+        .map(|status| (status.service.clone(), Seat::new(status)))
+        .collect();
+    for (name, seat) in &mut seats {
+        seat.take_turns(parts, name);
+    }
+    loop {
+        let rang = parts.shared.wait(sleep_for(&seats));
+        while let Ok(name) = arrivals.try_recv() {
+            seats.entry(name.clone()).or_insert_with(|| Seat::new(ServiceStatus::new(name)));
+        }
+        let now = clock::now();
+        for (name, seat) in &mut seats {
+            let due = match &rang {
+                Rang::Stop => return,
+                Rang::All => true,
+                Rang::Services(services) => services.contains(name) || seat.is_due(now),
+                Rang::Time => true,
+            };
+            if due {
+                seat.take_turns(parts, name);
+            }
+        }
+    }
+}
+
+fn sleep_for(seats: &BTreeMap<ServiceName, Seat>) -> Duration {
+    let now = clock::now();
+    seats
+        .values()
+        .filter_map(|seat| seat.wake_at)
+        .map(|wake_at| wake_at.since(now))
+        .min()
+        .map_or(REFRESH, |wait| wait.min(REFRESH))
+}
+
+impl Seat {
+    fn new(status: ServiceStatus) -> Self {
+        Self {
+            cell: Cell::new(status),
+            memory: Memory::default(),
+            rates: Rates::default(),
+            wake_at: None,
+            outcome: Outcome::default(),
+        }
+    }
+
+    fn is_due(&self, now: Timestamp) -> bool {
+        self.wake_at.is_some_and(|wake_at| wake_at <= now)
+    }
+
+    fn take_turns(&mut self, parts: &Parts, name: &ServiceName) {
+        let mut snapshot = Snapshot::default();
+        for _ in 0..TURNS_IN_A_ROW_MAX {
+            let now = clock::now();
+            let mut world = ServiceWorld {
+                parts,
+                service: name.clone(),
+                memory: &mut self.memory,
+                snapshot: Snapshot::default(),
+                now,
+            };
+            self.outcome = self.cell.turn(&mut world, now);
+            snapshot = world.snapshot;
+            self.wake_at = self.outcome.wake_at;
+            self.tell();
+            if self.outcome.store_error.is_some() || !self.is_due(now) {
+                break;
+            }
+        }
+        self.publish(parts, name, &snapshot);
+    }
+
+    /// Writes what was decided to Sluice's own output.
+    fn tell(&self) {
+        let Some(decision) = &self.outcome.decision else { return };
+        let service = &decision.status.service;
+        if let Some(error) = &self.outcome.store_error {
+            tracing::error!(%service, "{error}");
+            if !decision.retreat {
+                return;
+            }
+        }
+        for entry in &decision.report.entries {
+            tracing::info!(%service, rule = ?entry.rule, "{}", entry.message);
+        }
+    }
+
+    fn publish(&mut self, parts: &Parts, name: &ServiceName, snapshot: &Snapshot) {
+        let status = self.cell.status();
+        let shown = status
+            .rollout
+            .as_ref()
+            .map(|rollout| rollout.target)
+            .or_else(|| plan_revision(status, &[]));
+        let plan = shown.and_then(|number| parts.revisions.plan(name, number));
+        let now = Instant::now();
+        self.rates.sample(now, &snapshot.counters);
+        let (listen, preview) = parts.addresses(name);
+        let usage = parts.platform.usage(name);
+        let view = view::build(&view::Parts {
+            status,
+            outcome: &self.outcome,
+            plan: plan.as_deref(),
+            counters: &snapshot.counters,
+            usage: &usage,
+            rates: &self.rates,
+            listen,
+            preview,
+            now: clock::now(),
+        });
+        let waiting =
+            self.outcome.decision.as_ref().and_then(|decision| decision.report.waiting.clone());
+        let status = status.clone();
+        parts.shared.publish(name, ViewCell { view, waiting, status });
+        // Told after the view shows it.
+        parts.shared.answered(name, &std::mem::take(&mut self.memory.answers));
+    }
+}
+

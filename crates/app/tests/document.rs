@@ -1,0 +1,113 @@
+//! The commands about documents, as a shell sees them: lint, plan, schema. No Sluice runs.
+
+use serde_json::Value;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+const GOOD: &str = "\
+services:
+  checkout:
+    run: [/bin/sleep, '1000']
+    listen: 127.0.0.1:8080
+    ready: /healthz
+    release: canary
+";
+
+fn run_in(folder: &Path, words: &[&str]) -> (i32, String, String) {
+    let output: Output = Command::new(env!("CARGO_BIN_EXE_sluice"))
+        .args(words)
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .output()
+        .expect("the binary runs");
+    let text = |bytes| String::from_utf8(bytes).expect("text");
+    (
+        output.status.code().expect("an exit code"),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+#[test]
+fn lint_names_place_cause_and_remedy_and_its_exit_code_counts_errors_only() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bad = GOOD.replace("release: canary", "relase: canary");
+    std::fs::write(folder.path().join("sluice.yaml"), GOOD).expect("write");
+    std::fs::write(folder.path().join("bad.yaml"), bad).expect("write");
+
+    let (exit, out, err) = run_in(folder.path(), &["lint"]);
+    assert_eq!(exit, 0, "{out}{err}");
+
+    let (exit, out, _) = run_in(folder.path(), &["lint", "sluice.yaml", "bad.yaml"]);
+    assert_eq!(exit, 2, "{out}");
+    let found = out
+        .lines()
+        .find(|line| line.starts_with("bad.yaml:6:5: error[unknown-field]"));
+    let found = found.unwrap_or_else(|| panic!("{out}"));
+    assert!(
+        found.contains("`relase`") && found.contains("`release`"),
+        "{found}"
+    );
+    assert!(
+        out.trim_end()
+            .lines()
+            .last()
+            .expect("a summary")
+            .starts_with("2 documents: 1 error")
+    );
+
+    let (exit, out, _) = run_in(folder.path(), &["lint", "bad.yaml", "-o", "json"]);
+    assert_eq!(exit, 2);
+    let all: Vec<Value> = serde_json::from_str(&out).expect("a JSON array");
+    let first = &all[0];
+    assert_eq!(
+        (&first["severity"], &first["place"]["line"]),
+        (&"error".into(), &6.into())
+    );
+
+    let (exit, _, err) = run_in(folder.path(), &["lint", "missing.yaml"]);
+    assert_eq!(exit, 3);
+    assert!(err.contains("cannot read missing.yaml"), "{err}");
+}
+
+#[test]
+fn plan_tells_the_steps_and_an_invalid_document_has_none() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("sluice.yaml"), GOOD).expect("write");
+    let (exit, out, err) = run_in(folder.path(), &["plan"]);
+    assert_eq!(exit, 0, "{err}");
+    assert!(out.starts_with("checkout  canary, "), "{out}");
+    assert!(out.contains("of the traffic to 1 new replica"), "{out}");
+
+    let (_, out, _) = run_in(
+        folder.path(),
+        &["plan", "sluice.yaml", "checkout", "-o", "json"],
+    );
+    let plans: Value = serde_json::from_str(&out).expect("JSON");
+    let steps = plans[0]["steps"].as_array().expect("steps");
+    assert_eq!(steps.last().expect("a step")["weight"], 100.0);
+
+    let (exit, _, err) = run_in(folder.path(), &["plan", "sluice.yaml", "chekout"]);
+    assert_eq!(exit, 3);
+    assert!(err.contains("did you mean `checkout`?"), "{err}");
+
+    std::fs::write(folder.path().join("bad.yaml"), "services: 5\n").expect("write");
+    let (exit, out, err) = run_in(folder.path(), &["plan", "bad.yaml"]);
+    assert_eq!((exit, out.as_str()), (2, ""));
+    assert!(err.contains("bad.yaml:1:"), "{err}");
+}
+
+#[test]
+fn the_schema_is_a_json_schema() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (exit, out, err) = run_in(folder.path(), &["schema"]);
+    assert_eq!(exit, 0, "{err}");
+    let schema: Value = serde_json::from_str(&out).expect("JSON");
+    assert!(
+        schema["$schema"]
+            .as_str()
+            .expect("a dialect")
+            .contains("json-schema.org")
+    );
+    assert!(schema["properties"]["services"].is_object(), "{out}");
+}

@@ -1,0 +1,223 @@
+//! Checks: the default ones, and over them those of the document. `limits` reads what they must keep,
+//! `evidence` tells which steps can judge them.
+
+use super::limits::{is_relative, limit};
+use super::words::{check_label, positive_span, present};
+use crate::notes::{NodeId, Notes, clip};
+use crate::reading::Located;
+use crate::shape::{Brief, CheckFields, Checks, FailWord, MetricWord, Text};
+use sluice_model::plan::{Check, Limit, Metric, OnTrouble};
+use sluice_model::CheckName;
+use std::time::Duration;
+
+/// Fewest canary samples for an absolute limit: with three failures as the least that count, a healthy
+/// service with 1 % of failures stays below 5 % in them.
+pub(crate) const SAMPLES_MIN_ABSOLUTE: u64 = 100;
+/// Fewest canary samples for a limit relative to the baseline. Simulated over 5→25→50 % with looks each
+/// second: at most 1 % false alarms for a service that fails 0.1 % of its requests, 6 to 9 % for one that
+/// fails 0.5 %; a release that fails 2 % is caught within 10 s at 400 requests/s.
+pub(crate) const SAMPLES_MIN_RELATIVE: u64 = 200;
+
+/// A check before it is attached to steps.
+#[derive(Clone)]
+pub(crate) struct Draft {
+    pub(super) check: Check,
+    /// Where it stands in the document; absent for a default one.
+    pub(super) node: Option<NodeId>,
+    /// Whether the document gave a window.
+    pub(super) window_given: bool,
+}
+
+/// The default checks: the same for every strategy that looks at two sides.
+pub(crate) fn defaults(tcp: bool) -> Vec<Draft> {
+    let draft = |name: &str, metric, limit, samples_min, on_fail| Draft {
+        check: Check {
+            name: CheckName(name.to_owned()),
+            metric,
+            limit,
+            window: Duration::ZERO,
+            samples_min,
+            on_fail,
+        },
+        node: None,
+        window_given: false,
+    };
+    let relative = |factor, margin| Limit::RelativeMax { factor, margin };
+    let abort = OnTrouble::Abort;
+    let mut drafts = vec![
+        draft(
+            "errors",
+            Metric::ErrorRatio,
+            relative(2.0, 0.01),
+            SAMPLES_MIN_RELATIVE,
+            abort,
+        ),
+        draft(
+            "error-limit",
+            Metric::ErrorRatio,
+            Limit::Max(0.05),
+            SAMPLES_MIN_ABSOLUTE,
+            abort,
+        ),
+    ];
+    if !tcp {
+        drafts.extend([
+            draft(
+                "client-errors",
+                Metric::ClientErrorRatio,
+                relative(1.5, 0.02),
+                SAMPLES_MIN_RELATIVE,
+                abort,
+            ),
+            draft(
+                "latency-p99",
+                Metric::Latency(0.99),
+                relative(2.0, 5.0),
+                SAMPLES_MIN_RELATIVE,
+                abort,
+            ),
+            // Bodies differ for harmless reasons too (times, ids): somebody has to look.
+            draft(
+                "mirror-diff",
+                Metric::MirrorDiffRatio,
+                Limit::Max(0.05),
+                SAMPLES_MIN_ABSOLUTE,
+                OnTrouble::Pause,
+            ),
+        ]);
+    }
+    drafts
+}
+
+/// Reads one `checks:` field over what is known already: `none` clears it; a check with a known name takes
+/// the place of that one.
+pub(crate) fn overlay(notes: &Notes, known: &mut Vec<Draft>, field: &Located<Checks>) {
+    let list = match &field.value {
+        None => return,
+        Some(Brief::Word(Text(word))) if word == "none" => {
+            known.clear();
+            return;
+        }
+        Some(Brief::Word(Text(word))) => {
+            notes.error(
+                field.node,
+                "wrong-type",
+                format!("`{}` is not a list of checks", clip(word)),
+                "write `none`, or a list of checks",
+            );
+            return;
+        }
+        Some(Brief::Full(list)) => list,
+    };
+    let mut own: Vec<(CheckName, NodeId)> = Vec::new();
+    for item in list {
+        let Some(fields) = &item.value else { continue };
+        let Some(draft) = read(notes, item.node, fields) else {
+            continue;
+        };
+        let name = draft.check.name.clone();
+        if let Some((_, first)) = own.iter().find(|(known, _)| *known == name) {
+            notes.error(
+                item.node,
+                "duplicate-check",
+                format!(
+                    "there are two checks named `{name}`; the first is on line {}",
+                    notes.line(*first)
+                ),
+                "give each its own `name`",
+            );
+            continue;
+        }
+        own.push((name.clone(), item.node));
+        match known.iter_mut().find(|earlier| earlier.check.name == name) {
+            Some(earlier) => *earlier = draft,
+            None => known.push(draft),
+        }
+    }
+}
+
+fn read(notes: &Notes, node: NodeId, fields: &CheckFields) -> Option<Draft> {
+    let Some(metric_field) = &fields.metric else {
+        notes.error(
+            node,
+            "missing-field",
+            "the check does not say what it measures",
+            "add `metric`, as in `metric: errorRatio`",
+        );
+        return None;
+    };
+    let word = metric_field.value?;
+    let metric = metric_of(word);
+    let name = match present(&fields.name) {
+        Some((at, Text(name))) => check_label(notes, at, name).then(|| name.clone())?,
+        None if fields.name.is_some() => return None,
+        None => default_name(word).to_owned(),
+    };
+    let limit = limit(notes, node, metric, fields)?;
+    let relative = is_relative(limit);
+    let window = positive_span(notes, &fields.window);
+    let samples_min = match present(&fields.samples_min) {
+        Some((at, 0)) => {
+            notes.error(
+                at,
+                "out-of-range",
+                "a verdict needs at least one sample",
+                "write 1 or more",
+            );
+            1
+        }
+        Some((_, samples)) => *samples,
+        None if matches!(metric, Metric::Cpu | Metric::Memory) => 1,
+        None if relative => SAMPLES_MIN_RELATIVE,
+        None => SAMPLES_MIN_ABSOLUTE,
+    };
+    let on_fail = match present(&fields.on_fail) {
+        Some((_, FailWord::Pause)) => OnTrouble::Pause,
+        Some((_, FailWord::Abort)) | None => OnTrouble::Abort,
+    };
+    Some(Draft {
+        check: Check {
+            name: CheckName(name),
+            metric,
+            limit,
+            window: window.unwrap_or_default(),
+            samples_min,
+            on_fail,
+        },
+        node: Some(node),
+        window_given: window.is_some(),
+    })
+}
+
+fn metric_of(word: MetricWord) -> Metric {
+    match word {
+        MetricWord::ErrorRatio => Metric::ErrorRatio,
+        MetricWord::ClientErrorRatio => Metric::ClientErrorRatio,
+        MetricWord::TimeoutRatio => Metric::TimeoutRatio,
+        MetricWord::LatencyP50 => Metric::Latency(0.5),
+        MetricWord::LatencyP90 => Metric::Latency(0.9),
+        MetricWord::LatencyP95 => Metric::Latency(0.95),
+        MetricWord::LatencyP99 => Metric::Latency(0.99),
+        MetricWord::RequestRate => Metric::RequestRate,
+        MetricWord::Cpu => Metric::Cpu,
+        MetricWord::Memory => Metric::Memory,
+        MetricWord::MirrorDiffRatio => Metric::MirrorDiffRatio,
+    }
+}
+
+fn default_name(word: MetricWord) -> &'static str {
+    match word {
+        MetricWord::ErrorRatio => "error-ratio",
+        MetricWord::ClientErrorRatio => "client-error-ratio",
+        MetricWord::TimeoutRatio => "timeout-ratio",
+        MetricWord::LatencyP50 => "latency-p50",
+        MetricWord::LatencyP90 => "latency-p90",
+        MetricWord::LatencyP95 => "latency-p95",
+        MetricWord::LatencyP99 => "latency-p99",
+        MetricWord::RequestRate => "request-rate",
+        MetricWord::Cpu => "cpu",
+        MetricWord::Memory => "memory",
+        MetricWord::MirrorDiffRatio => "mirror-diff",
+    }
+}
+

@@ -1,0 +1,145 @@
+//! What a check's value must keep: one of four limits, in the metric's unit.
+
+use super::words::{decimal, parse_size, present};
+use crate::notes::{NodeId, Notes, clip};
+use crate::shape::{Brief, CheckFields, FactorText, LimitText, RelativeFields};
+use sluice_model::plan::{Limit, Metric};
+use sluice_model::time::parse_span;
+
+/// Exactly one of the four limits.
+pub(crate) fn limit(notes: &Notes, node: NodeId, metric: Metric, fields: &CheckFields) -> Option<Limit> {
+    let given = [
+        ("max", fields.max.as_ref().map(|field| field.node)),
+        ("min", fields.min.as_ref().map(|field| field.node)),
+        (
+            "maxRelative",
+            fields.max_relative.as_ref().map(|field| field.node),
+        ),
+        (
+            "minRelative",
+            fields.min_relative.as_ref().map(|field| field.node),
+        ),
+    ];
+    let mut given = given
+        .iter()
+        .filter_map(|(name, at)| at.map(|at| (*name, at)));
+    let Some((first, _)) = given.next() else {
+        notes.error(
+            node,
+            "missing-limit",
+            "the check has no limit",
+            "add one of `max`, `min`, `maxRelative` and `minRelative`, as in `max: 1%`",
+        );
+        return None;
+    };
+    if let Some((second, at)) = given.next() {
+        notes.error(
+            at,
+            "conflict",
+            format!("the check has both `{first}` and `{second}`"),
+            "make it two checks, each with its own `name`",
+        );
+        return None;
+    }
+    if let Some((at, text)) = present(&fields.max) {
+        return value(notes, at, metric, text).map(Limit::Max);
+    }
+    if let Some((at, text)) = present(&fields.min) {
+        return value(notes, at, metric, text).map(Limit::Min);
+    }
+    if let Some((at, relative)) = present(&fields.max_relative) {
+        let (factor, margin) = factor_and_margin(notes, at, metric, relative)?;
+        return Some(Limit::RelativeMax { factor, margin });
+    }
+    let (at, relative) = present(&fields.min_relative)?;
+    let (factor, margin) = factor_and_margin(notes, at, metric, relative)?;
+    Some(Limit::RelativeMin { factor, margin })
+}
+
+fn factor_and_margin(
+    notes: &Notes,
+    node: NodeId,
+    metric: Metric,
+    relative: &Brief<FactorText, RelativeFields>,
+) -> Option<(f64, f64)> {
+    let (factor_at, factor, margin) = match relative {
+        Brief::Word(factor) => (node, factor, 0.0),
+        Brief::Full(fields) => {
+            if fields.factor.is_none() {
+                notes.error(
+                    node,
+                    "missing-field",
+                    "the limit does not say which multiple is allowed",
+                    "add `factor`, as in `factor: 2x`",
+                );
+            }
+            let margin = match present(&fields.margin) {
+                Some((at, text)) => value(notes, at, metric, text)?,
+                None if fields.margin.is_some() => return None,
+                None => 0.0,
+            };
+            let (at, factor) = present(&fields.factor)?;
+            (at, factor, margin)
+        }
+    };
+    let FactorText(text) = factor;
+    let number = decimal(text.strip_suffix('x').unwrap_or(text))
+        .filter(|number| *number > 0.0 && *number <= 1_000_000.0);
+    if number.is_none() {
+        notes.error(
+            factor_at,
+            "bad-factor",
+            format!("`{}` is not a multiple", clip(text)),
+            "write a number above 0, as in `2x` or `1.5`",
+        );
+    }
+    number.map(|number| (number, margin))
+}
+
+/// A limit in the metric's unit.
+fn value(notes: &Notes, node: NodeId, metric: Metric, LimitText(text): &LimitText) -> Option<f64> {
+    let (parsed, help) = match metric {
+        Metric::ErrorRatio
+        | Metric::ClientErrorRatio
+        | Metric::TimeoutRatio
+        | Metric::MirrorDiffRatio => (
+            match text.strip_suffix('%') {
+                Some(percent) => decimal(percent.trim())
+                    .filter(|percent| *percent <= 100.0)
+                    .map(|percent| percent / 100.0),
+                None => decimal(text).filter(|share| *share < 1.0),
+            },
+            "write a share of the requests, as in `1%` or `0.01`",
+        ),
+        Metric::Latency(_) => (
+            parse_span(text)
+                .ok()
+                .map(|span| span.as_secs_f64() * 1_000.0),
+            "write a time with its unit, as in `500ms` or `2s`",
+        ),
+        Metric::RequestRate => (
+            decimal(text.strip_suffix("/s").unwrap_or(text).trim()),
+            "write requests per second, as in `100` or `100/s`",
+        ),
+        Metric::Cpu => (decimal(text), "write a number of cores, as in `0.9`"),
+        Metric::Memory => (
+            parse_size(text).map(|bytes| bytes as f64),
+            "write a size, as in `512MiB`",
+        ),
+    };
+    if parsed.is_none() {
+        notes.error(
+            node,
+            "bad-limit",
+            format!("`{}` is not a limit for this metric", clip(text)),
+            help,
+        );
+    }
+    parsed
+}
+
+/// Whether a limit compares with the stable revision.
+pub(crate) fn is_relative(limit: Limit) -> bool {
+    matches!(limit, Limit::RelativeMax { .. } | Limit::RelativeMin { .. })
+}
+

@@ -1,0 +1,94 @@
+//! A check: a metric and what it must keep.
+
+use super::{Brief, FactorText, Field, LimitText, SpanText, Text};
+use crate::reading::Located;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// `none`, or a list of checks.
+pub(crate) type Checks = Brief<Text, Vec<Located<CheckFields>>>;
+
+/// A check: one metric and exactly one of `max`, `min`, `maxRelative` and `minRelative`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "Check")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct CheckFields {
+    /// Name, unique among the checks of a release; one of a default check replaces that. The metric's
+    /// by default.
+    pub(crate) name: Field<Text>,
+    /// What is measured on the new revision.
+    #[schemars(required)]
+    pub(crate) metric: Field<MetricWord>,
+    /// The value may be at most this: a share (`1%`, `0.01`), a time (`500ms`), a size (`512MiB`), or a
+    /// number.
+    pub(crate) max: Field<LimitText>,
+    /// The value must be at least this.
+    pub(crate) min: Field<LimitText>,
+    /// The value may be at most this multiple of the stable revision's, measured at the same time: `2x`,
+    /// or `{factor: 2x, margin: 1%}`.
+    pub(crate) max_relative: Field<Brief<FactorText, RelativeFields>>,
+    /// The value must be at least this multiple of the stable revision's.
+    pub(crate) min_relative: Field<Brief<FactorText, RelativeFields>>,
+    /// The time that is looked back, never before the step began; by default the longest bake of the
+    /// release, 1m to 1h.
+    pub(crate) window: Field<SpanText>,
+    /// Fewest requests to the new revision within the window for a verdict; below it the rollout waits.
+    /// 100 by default, 200 for limits relative to the stable revision.
+    #[schemars(range(min = 1))]
+    pub(crate) samples_min: Field<u64>,
+    /// What a failure does; `abort` by default.
+    pub(crate) on_fail: Field<FailWord>,
+}
+
+/// A multiple of the stable revision's value, with an allowance.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "Relative")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct RelativeFields {
+    /// The multiple: `2x`, `1.5`.
+    #[schemars(required)]
+    pub(crate) factor: Field<FactorText>,
+    /// Allowance on top (for `maxRelative`) or below (for `minRelative`), in the metric's unit; 0 by
+    /// default.
+    pub(crate) margin: Field<LimitText>,
+}
+
+/// What a check measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(rename = "Metric")]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum MetricWord {
+    /// Share of requests that failed: 5xx, timeouts, lost connections.
+    ErrorRatio,
+    /// Share of requests answered 4xx.
+    ClientErrorRatio,
+    /// Share of requests that timed out.
+    TimeoutRatio,
+    /// Median latency.
+    LatencyP50,
+    /// Latency that 90 % of the requests keep.
+    LatencyP90,
+    /// Latency that 95 % of the requests keep.
+    LatencyP95,
+    /// Latency that 99 % of the requests keep.
+    LatencyP99,
+    /// Requests per second.
+    RequestRate,
+    /// CPU of all the revision's replicas, in cores.
+    Cpu,
+    /// Resident memory of the largest replica.
+    Memory,
+    /// Share of mirrored responses that differed from the stable revision's.
+    MirrorDiffRatio,
+}
+
+/// What a failing check, a missed deadline or an unanswered gate does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(rename = "OnFail")]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum FailWord {
+    /// Back to the stable revision.
+    Abort,
+    /// Hold and ask.
+    Pause,
+}

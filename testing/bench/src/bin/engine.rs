@@ -1,0 +1,82 @@
+//! `cargo xtask bench engine`: the cost of one decision, and of one for each of ten thousand services.
+#![allow(clippy::print_stdout, reason = "the table is the result")]
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use serde::Serialize;
+use sluice_bench::cpus::{Cores, on_core};
+use sluice_bench::decisions::{Cost, Situation, whole_fleet};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// The promise: longest median of a decision, in nanoseconds.
+const LIMIT_NS: f64 = 10_000.0;
+/// Services of the fleet.
+const FLEET: u32 = 10_000;
+
+/// Times the engine's decisions for a plan of ten steps.
+#[derive(Parser)]
+struct Arguments {
+    /// Seconds for each situation.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=600))]
+    seconds: u64,
+    /// Where the results go as JSON.
+    #[arg(long, default_value = "target/bench/engine.json")]
+    json: PathBuf,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Results {
+    costs: Vec<Cost>,
+    fleet: u32,
+    fleet_ms: f64,
+    limit_ns: f64,
+}
+
+fn main() -> Result<ExitCode> {
+    let arguments = Arguments::parse();
+    let time = Duration::from_secs(arguments.seconds);
+    let (costs, fleet) = on_core(Cores::choose()?.proxy, || {
+        let costs: Vec<Cost> = Situation::all()?
+            .iter()
+            .map(|situation| situation.measure(time))
+            .collect();
+        Ok((costs, whole_fleet(FLEET)?))
+    })?;
+    println!(
+        "{:<30}{:>12}{:>12}{:>10}",
+        "one decision", "median ns", "p99 ns", "entries"
+    );
+    for cost in &costs {
+        println!(
+            "{:<30}{:>12.0}{:>12.0}{:>10}",
+            cost.situation, cost.median_ns, cost.p99_ns, cost.entries
+        );
+    }
+    let fleet_ms = fleet.as_secs_f64() * 1_000.0;
+    println!("one decision for each of {FLEET} services in a rollout: {fleet_ms:.1} ms");
+    let kept = costs.iter().all(|cost| cost.median_ns < LIMIT_NS);
+    println!(
+        "every median below {LIMIT_NS} ns: {}",
+        if kept { "yes" } else { "NO" }
+    );
+    let results = Results {
+        costs,
+        fleet: FLEET,
+        fleet_ms,
+        limit_ns: LIMIT_NS,
+    };
+    if let Some(folder) = arguments.json.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    std::fs::write(&arguments.json, serde_json::to_string_pretty(&results)?)
+        .with_context(|| format!("{} cannot be written", arguments.json.display()))?;
+    println!("All figures: {}", arguments.json.display());
+    Ok(if kept {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}

