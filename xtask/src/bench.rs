@@ -40,27 +40,16 @@ enum Comparison {
 
 /// Builds and runs a comparison; `true` when it ran to its end and every answer was right.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
-    let mut arguments = match options.name {
-        Comparison::Proxy => peers()?,
-        Comparison::Engine | Comparison::Deploy => Vec::new(),
-    };
-    let program = match options.name {
-        Comparison::Proxy => "bench-proxy",
-        Comparison::Engine => "bench-engine",
-        Comparison::Deploy => "bench-deploy",
+    let (program, packages, mut arguments): (_, &[&str], _) = match options.name {
+        Comparison::Proxy => ("bench-proxy", &["sluice-bench"], peers()?),
+        Comparison::Engine => ("bench-engine", &["sluice-bench"], Vec::new()),
+        Comparison::Deploy => ("bench-deploy", &["sluice-bench", "sluice"], Vec::new()),
     };
     arguments.extend(options.arguments.iter().cloned());
     println!("Building the measuring programs with optimization");
-    let build = [
-        "build",
-        "--locked",
-        "--release",
-        "-p",
-        "sluice-bench",
-        "-p",
-        "sluice",
-    ];
-    if !child::show(workspace.cargo(&build), BUILD_MAX)? {
+    let mut build = workspace.cargo(&["build", "--locked", "--release"]);
+    build.args(packages.iter().flat_map(|package| ["--package", package]));
+    if !child::show(build, BUILD_MAX)? {
         bail!("the measuring programs could not be built");
     }
     let mut command = Command::new(workspace.target_dir()?.join("release").join(program));

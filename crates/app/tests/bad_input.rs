@@ -1,7 +1,11 @@
 //! Bad input gets an error that names the place, the cause and the next step, and nothing that runs is
 //! touched.
 
-#![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a failed step fails the test"
+)]
 
 mod support;
 
@@ -23,7 +27,12 @@ fn text(output: &std::process::Output) -> String {
 /// Starts Sluice, which must end by itself; returns its exit code and what it wrote.
 fn fails_to_start(sluice: &Sluice) -> (Option<i32>, String) {
     let mut child = sluice.spawn_up(&[]);
-    (wait_for_exit(&mut child), sluice.log())
+    let code = wait_for_exit(&mut child);
+    if code.is_none() {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    (code, sluice.log())
 }
 
 #[test]
@@ -121,7 +130,7 @@ fn a_hook_that_fails_or_hangs_takes_the_rollout_back_and_is_named() {
         ("[sleep, \"60\"]", "smoke"),
     ] {
         let release = format!(
-            "{{ strategy: canary, checks: none, bake: 0s, steps: [{{ weight: 50, before: [{{ name: smoke, command: {command}, timeout: 1s }}] }}, {{ weight: 100 }}] }}"
+            "{{ strategy: canary, checks: none, bake: 0s, steps: [{{ weight: 50, before: [{{ name: smoke, run: {command}, timeout: 1s }}] }}, {{ weight: 100 }}] }}"
         );
         let sluice = Sluice::up_with(&document(&release, 1));
         sluice.wait_healthy();
@@ -143,18 +152,13 @@ fn a_state_folder_of_a_newer_version_is_refused_and_left_as_it_is() {
     let mut sluice = Sluice::up_with(&document(CANARY, 1));
     sluice.wait_healthy();
     assert_eq!(sluice.stop(), Some(0));
-    // SQLite file format §1.3: the user version is at offset 60, big-endian.
-    let path = fs::read_dir(sluice.state())
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .find(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "db" || extension == "sqlite")
-        })
+    let path = sluice.state().join(sluice_store::DATABASE_FILE);
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection
+        .pragma_update(None, "user_version", 9_999)
         .unwrap();
-    let mut bytes = fs::read(&path).unwrap();
-    bytes[60..64].copy_from_slice(&9_999_u32.to_be_bytes());
-    fs::write(&path, &bytes).unwrap();
+    connection.close().unwrap();
+    let bytes = fs::read(&path).unwrap();
     let (code, log) = fails_to_start(&sluice);
     assert!(matches!(code, Some(1..)), "{log}");
     assert!(log.contains("9999") && log.contains("newer"), "{log}");

@@ -4,7 +4,7 @@
 #[path = "../../adapters/server/tests/fake/mod.rs"]
 mod fake;
 
-use fake::{Fake, abort, entry, healthy, line, named, progressing, promote, start_rollout};
+use fake::{Fake, abort, entry, healthy, line, progressing, promote, start_rollout};
 use serde_json::Value;
 use sluice_model::ids::RevisionNumber;
 use sluice_model::report::Rule;
@@ -472,8 +472,9 @@ async fn stop_returns_when_nobody_is_there_any_more() {
     let ran = project.run(&["stop"]).await;
     assert_eq!(ran.exit, 0, "{}", ran.err);
     assert_eq!(project.fake.world().asked[0].0, "stop graceful=true");
+    let again = project.run(&["stop"]).await;
+    assert_eq!(again.exit, 3, "{}", again.err);
     project.server.await.expect("it has ended");
-    assert_eq!(project.run(&["stop"]).await.exit, 3);
 }
 
 #[tokio::test]

@@ -47,7 +47,7 @@ const ALL: [Transition; 10] = [
 ];
 
 const CANARY: &str = "{ strategy: canary, checks: none, bake: 400ms, keepWarm: 1m, steps: [{ weight: 20 }, { weight: 60 }, { weight: 100, bake: 0s }] }";
-const BLUE_GREEN: &str = "{ strategy: blue-green, checks: none, keepWarm: 1m }";
+const BLUE_GREEN: &str = "{ strategy: blue-green, checks: none, bake: 200ms, keepWarm: 1m }";
 const ROLLING: &str = "{ strategy: rolling, checks: none }";
 const RECREATE: &str = "{ strategy: recreate, checks: none }";
 

@@ -161,7 +161,7 @@ fn a_successor_takes_over_without_a_lost_request_or_a_new_process() {
 #[test]
 fn a_gate_waits_for_approval_and_a_preview_is_reachable_before() {
     let text = document(
-        "{ strategy: blue-green, autoPromote: false, checks: none, keepWarm: 5s }",
+        "{ strategy: blue-green, autoPromote: false, checks: none, bake: 200ms, keepWarm: 5s }",
         1,
     )
     .replace("    ready:", "    preview: 127.0.0.1:0\n    ready:");

@@ -102,7 +102,9 @@ impl Platform {
             replica.crash_at = NEVER;
             match replica.state {
                 State::Ready => replica.next_at = NEVER,
-                State::Starting | State::Unready => replica.next_at = replica.next_at.min(now + 500),
+                State::Starting | State::Unready => {
+                    replica.next_at = replica.next_at.min(now + 500)
+                }
                 State::Waiting | State::Stopping => {}
             }
         }
@@ -134,7 +136,8 @@ impl Platform {
     }
 
     fn kept_of(&self, revision: RevisionNumber) -> usize {
-        let kept = |replica: &&Replica| replica.revision == revision && replica.state != State::Stopping;
+        let kept =
+            |replica: &&Replica| replica.revision == revision && replica.state != State::Stopping;
         self.replicas.iter().filter(kept).count()
     }
 
@@ -156,7 +159,11 @@ impl Platform {
         let (low, high) = behaviour.start_ms;
         replica.state = State::Starting;
         replica.crash_at = behaviour.crash_after_ms.map_or(NEVER, |span| now + span);
-        replica.next_at = if behaviour.ready { now + self.random.between(low, high) } else { NEVER };
+        replica.next_at = if behaviour.ready {
+            now + self.random.between(low, high)
+        } else {
+            NEVER
+        };
         replica.next_at = replica.next_at.min(replica.crash_at);
     }
 
@@ -177,7 +184,10 @@ impl Platform {
     fn stop(&mut self, now: i64, index: usize) {
         let replica = &mut self.replicas[index];
         let has_process = replica.state != State::Waiting;
-        let stop_ms = self.behaviours.get(&replica.revision).map_or(0, |it| it.stop_ms);
+        let stop_ms = self
+            .behaviours
+            .get(&replica.revision)
+            .map_or(0, |it| it.stop_ms);
         replica.state = State::Stopping;
         replica.next_at = if has_process { now + stop_ms } else { now };
     }
@@ -197,7 +207,11 @@ impl Platform {
     /// Lets time pass.
     pub fn advance(&mut self, now: i64) {
         // An event may bring the next one; each moves a replica on by at least its shortest span.
-        while let Some(index) = self.replicas.iter().position(|replica| replica.next_at <= now) {
+        while let Some(index) = self
+            .replicas
+            .iter()
+            .position(|replica| replica.next_at <= now)
+        {
             let mut replica = self.replicas.swap_remove(index);
             if self.live(&mut replica) {
                 self.replicas.push(replica);
@@ -208,7 +222,10 @@ impl Platform {
     /// The next event of a replica; whether it is still there.
     fn live(&mut self, replica: &mut Replica) -> bool {
         let at = replica.next_at;
-        let flap_ms = self.behaviours.get(&replica.revision).and_then(|it| it.flap_ms);
+        let flap_ms = self
+            .behaviours
+            .get(&replica.revision)
+            .and_then(|it| it.flap_ms);
         match replica.state {
             State::Stopping => return false,
             State::Waiting => self.launch(at, replica),
@@ -216,11 +233,15 @@ impl Platform {
             State::Starting | State::Unready => {
                 replica.state = State::Ready;
                 replica.ready_since = at;
-                replica.next_at = flap_ms.map_or(NEVER, |(up, _)| at + up).min(replica.crash_at);
+                replica.next_at = flap_ms
+                    .map_or(NEVER, |(up, _)| at + up)
+                    .min(replica.crash_at);
             }
             State::Ready => {
                 replica.state = State::Unready;
-                replica.next_at = flap_ms.map_or(at, |(_, down)| at + down).min(replica.crash_at);
+                replica.next_at = flap_ms
+                    .map_or(at, |(_, down)| at + down)
+                    .min(replica.crash_at);
             }
         }
         true
@@ -229,7 +250,11 @@ impl Platform {
     /// When the next event comes.
     #[must_use]
     pub fn next_event(&self) -> Option<i64> {
-        self.replicas.iter().map(|replica| replica.next_at).filter(|at| *at < NEVER).min()
+        self.replicas
+            .iter()
+            .map(|replica| replica.next_at)
+            .filter(|at| *at < NEVER)
+            .min()
     }
 
     /// What is seen of the replicas.
@@ -259,7 +284,8 @@ impl Platform {
     /// Whether requests to a revision find a ready replica.
     #[must_use]
     pub fn serves(&self, revision: RevisionNumber) -> bool {
-        let ready = |replica: &Replica| replica.revision == revision && replica.state == State::Ready;
+        let ready =
+            |replica: &Replica| replica.revision == revision && replica.state == State::Ready;
         self.replicas.iter().any(ready)
     }
 
@@ -294,8 +320,16 @@ mod tests {
 
     fn seen(platform: &mut Platform, at: i64) -> (u32, u32, u32, u32) {
         platform.advance(at);
-        let counts = platform.counts(at, Duration::from_secs(1)).remove(&ONE).unwrap_or_default();
-        (counts.running, counts.ready, counts.available, counts.stopping)
+        let counts = platform
+            .counts(at, Duration::from_secs(1))
+            .remove(&ONE)
+            .unwrap_or_default();
+        (
+            counts.running,
+            counts.ready,
+            counts.available,
+            counts.stopping,
+        )
     }
 
     #[test]

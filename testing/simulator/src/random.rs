@@ -74,7 +74,11 @@ mod tests {
         // The reference implementation's first outputs for this seed.
         assert_eq!(
             drawn,
-            [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]
+            [
+                6_457_827_717_110_365_317,
+                3_203_168_211_198_807_973,
+                9_817_491_932_198_370_423
+            ]
         );
     }
 
@@ -82,7 +86,10 @@ mod tests {
     fn draws_stay_within_their_bounds_and_reach_them() {
         let mut random = Random::new(7);
         let drawn: Vec<i64> = (0..1_000).map(|_| random.between(-2, 2)).collect();
-        assert_eq!((drawn.iter().min(), drawn.iter().max()), (Some(&-2), Some(&2)));
+        assert_eq!(
+            (drawn.iter().min(), drawn.iter().max()),
+            (Some(&-2), Some(&2))
+        );
         assert_eq!(random.below(0), 0);
     }
 

@@ -98,7 +98,11 @@ impl Traffic {
 
     fn requests(&mut self, revision: RevisionNumber, amount: f64, platform: &Platform) {
         let quality = self.qualities.get(&revision).copied().unwrap_or_default();
-        let errors = if platform.serves(revision) { quality.errors } else { 1.0 };
+        let errors = if platform.serves(revision) {
+            quality.errors
+        } else {
+            1.0
+        };
         let remainder = self.remainders.entry(revision).or_default();
         let requests = whole(&mut remainder.requests, amount);
         let failed = whole(&mut remainder.errors, requests as f64 * errors).min(requests);
@@ -106,7 +110,8 @@ impl Traffic {
         side.requests += requests;
         side.classes[1] += requests - failed;
         side.classes[4] += failed;
-        side.latency.add(Histogram::bucket_of(quality.latency_ms * 1_000), requests);
+        side.latency
+            .add(Histogram::bucket_of(quality.latency_ms * 1_000), requests);
     }
 
     fn copies(&mut self, revision: RevisionNumber, amount: f64) {
@@ -153,7 +158,10 @@ mod tests {
         traffic.set_quality(canary, quality);
         (0..1_000).for_each(|_| traffic.pass(100, &routes, &platform));
         let counters = &traffic.counted().counters;
-        assert_eq!((counters[&canary].requests, counters[&canary].errors()), (500, 10));
+        assert_eq!(
+            (counters[&canary].requests, counters[&canary].errors()),
+            (500, 10)
+        );
         assert_eq!(counters[&RevisionNumber(1)].requests, 9_500);
     }
 }

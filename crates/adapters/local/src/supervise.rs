@@ -148,7 +148,7 @@ impl Supervisor {
     }
 
     /// Watches over a running process until it ends, whoever ends it.
-    async fn attend(&mut self, mut running: Running) -> End {
+    async fn attend(&mut self, running: Running) -> End {
         let group = self.group(&running.process);
         let (sender, mut events) = mpsc::channel(EVENTS_MAX);
         let prober = Prober {
@@ -212,7 +212,6 @@ impl Supervisor {
                 reason
             }
         };
-        running.record.process = None;
         self.platform.ports.give_back(running.record.port);
         running.process.reap();
         End::Failed {

@@ -195,7 +195,8 @@ async fn a_replica_runs_as_the_user_that_it_is_given() {
     let always = probe(ProbeAction::Command {
         command: vec!["true".to_owned()],
     });
-    let user = Some("nobody".to_owned());
+    let user = if is_root { "nobody" } else { "root" };
+    let user = Some(user.to_owned());
     let one = revision(
         1,
         Workload {
@@ -215,7 +216,7 @@ async fn a_replica_runs_as_the_user_that_it_is_given() {
         })
         .await;
         assert!(
-            failure.contains("running as user `nobody` needs root"),
+            failure.contains("running as user `root` needs root"),
             "{failure}"
         );
         return stage.close().await;

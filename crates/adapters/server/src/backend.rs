@@ -8,7 +8,7 @@
 use crate::error::ApiError;
 use crate::wire::{
     AuditQuery, Checklist, DaemonInfo, DeployReply, DeployRequest, Explanation, HistoryEntry,
-    LogEntry, LogLine, LogsQuery, StopRequest, VerifyReport,
+    LogEntry, LogLine, LogsQuery, ReplicaEntry, StopRequest, VerifyReport,
 };
 use sluice_model::command::{CommandKind, CommandOutcome};
 use sluice_model::ids::ServiceName;
@@ -62,6 +62,12 @@ pub trait Backend: Send + Sync + 'static {
         &self,
         name: &ServiceName,
     ) -> impl Future<Output = Result<Vec<HistoryEntry>, ApiError>> + Send;
+
+    /// The replicas, by revision and age.
+    fn replicas(
+        &self,
+        name: &ServiceName,
+    ) -> impl Future<Output = Result<Vec<ReplicaEntry>, ApiError>> + Send;
 
     /// Why the service stands where it stands.
     fn explain(

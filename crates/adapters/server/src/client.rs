@@ -11,7 +11,7 @@ use crate::error::{ApiError, ErrorCode};
 use crate::token::Token;
 use crate::wire::{
     AuditQuery, Checklist, DaemonInfo, DeployReply, DeployRequest, Explanation, HistoryEntry,
-    LogEntry, LogLine, LogsQuery, StopRequest, VerifyReport, WatchEvent,
+    LogEntry, LogLine, LogsQuery, ReplicaEntry, StopRequest, VerifyReport, WatchEvent,
 };
 use http::Method;
 use sluice_model::command::CommandKind;
@@ -255,6 +255,11 @@ impl Client {
     /// The revisions that are kept, newest first.
     pub async fn history(&self, name: &ServiceName) -> Result<Vec<HistoryEntry>, ClientError> {
         self.get(&format!("/v1/services/{name}/history")).await
+    }
+
+    /// The replicas, by revision and age.
+    pub async fn replicas(&self, name: &ServiceName) -> Result<Vec<ReplicaEntry>, ClientError> {
+        self.get(&format!("/v1/services/{name}/replicas")).await
     }
 
     /// Why the service stands where it stands.

@@ -186,6 +186,9 @@ impl std::error::Error for ApiError {}
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
+        if self.code == ErrorCode::Internal {
+            tracing::error!(error = %self, "the API could not answer");
+        }
         (self.code.status(), axum::Json(self)).into_response()
     }
 }

@@ -6,7 +6,7 @@
 //! | `GET /services`, `GET /services/NAME` | views |
 //! | `POST /services/NAME/commands` | a `CommandKind`; answers with the view after it |
 //! | `POST /services/NAME/restart`, `POST /services/NAME/check` | no body |
-//! | `GET /services/NAME/history`, `…/explain` | |
+//! | `GET /services/NAME/history`, `…/replicas`, `…/explain` | |
 //! | `GET /services/NAME/logs?revision&tail&follow` | lines |
 //! | `GET /watch?service` | lines of `WatchEvent` |
 //! | `POST /deploy` | a `DeployRequest` |
@@ -59,6 +59,7 @@ pub(crate) fn router<B: Backend>(
         .route("/restart", post(restart))
         .route("/check", post(check))
         .route("/history", get(history))
+        .route("/replicas", get(replicas))
         .route("/explain", get(explain))
         .route("/logs", get(logs));
     let v1 = Router::new()
@@ -161,6 +162,14 @@ async fn history<B: Backend>(State(api): Shared<B>, Path(name): Path<String>) ->
     within(api.limits.look_timeout, async {
         let name = api.known(&name).await?;
         Ok(Json(api.backend.history(&name).await?).into_response())
+    })
+    .await
+}
+
+async fn replicas<B: Backend>(State(api): Shared<B>, Path(name): Path<String>) -> Answer {
+    within(api.limits.look_timeout, async {
+        let name = api.known(&name).await?;
+        Ok(Json(api.backend.replicas(&name).await?).into_response())
     })
     .await
 }

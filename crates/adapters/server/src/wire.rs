@@ -105,6 +105,32 @@ pub enum RevisionMark {
     Unused,
 }
 
+/// One replica of a service.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReplicaEntry {
+    /// Its identity.
+    pub replica: ReplicaId,
+    /// Of which revision.
+    pub revision: RevisionNumber,
+    /// Where it stands: `starting`, `ready`, `unready`, `waiting`, `draining`, `terminating`.
+    pub state: String,
+    /// Its process, and process group; absent while none runs.
+    pub pid: Option<i32>,
+    /// Its loopback port.
+    pub port: Option<u16>,
+    /// Since when it is ready.
+    pub ready_since: Option<Timestamp>,
+    /// Starts after the first.
+    pub restarts: u32,
+    /// Why it failed last, or is not ready.
+    pub last_failure: Option<String>,
+    /// CPU, in cores.
+    pub cpu_cores: Option<f64>,
+    /// Resident memory, in bytes.
+    pub memory_bytes: Option<u64>,
+}
+
 /// Why a service stands where it stands. The checks with their evidence are the view's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -249,6 +249,37 @@ async fn a_client_that_says_nothing_or_only_half_is_cut_off() {
 }
 
 #[tokio::test]
+async fn a_watcher_that_does_not_read_is_cut_off() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let limits = Limits {
+        connections_max: 1,
+        write_timeout: Duration::from_millis(200),
+        ..Limits::default()
+    };
+    let running = start(folder.path(), limits).await;
+    let mut deaf = UnixStream::connect(folder.path().join("api.sock"))
+        .await
+        .expect("connect");
+    let request = b"GET /v1/watch HTTP/1.1\r\nhost: x\r\n\r\n";
+    deaf.write_all(request).await.expect("write");
+    let client = Client::local(folder.path());
+    let mut was_full = false;
+    for n in 0..400 {
+        // More than the buffers between the two hold.
+        running.fake.change("checkout", |view| {
+            view.message = format!("{n} {}", "x".repeat(100_000))
+        });
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        match client.services().await {
+            Err(_) => was_full = true,
+            Ok(_) if was_full => return,
+            Ok(_) => {}
+        }
+    }
+    panic!("the place of the deaf watcher is not given back");
+}
+
+#[tokio::test]
 async fn a_body_that_never_comes_is_given_up_on() {
     let folder = tempfile::tempdir().expect("a folder");
     let limits = Limits {

@@ -248,6 +248,11 @@ async fn history_explanation_checklist_and_audit_log_arrive() {
     }
     let history = running.client.history(&name).await.expect("history");
     assert_eq!(history, running.fake.world().history);
+    let replicas = running.client.replicas(&name).await.expect("replicas");
+    assert_eq!(
+        (replicas[0].pid, replicas[0].port),
+        (Some(4_711), Some(20_001))
+    );
     let explanation = running.client.explain(&name).await.expect("explain");
     assert_eq!(explanation.view, progressing("checkout"));
     assert_eq!(explanation.recent, running.fake.world().entries);

@@ -1,7 +1,8 @@
 //! The command line as types: what can be asked, with the help that each command shows.
 //!
-//! Every command ends its help with an example; a test holds to that. Nothing here does anything:
-//! `run` sends each command where it belongs.
+//! Every command ends its help with an example; a test holds to that. The values of choices have no
+//! text of their own: clap would then stretch every help over twice the lines. Nothing here does
+//! anything: `cli::run` sends each command where it belongs.
 
 use super::completion::service_names;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
@@ -77,9 +78,7 @@ pub(crate) struct Global {
 /// How to print.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// For people
     Text,
-    /// For scripts
     Json,
 }
 
@@ -132,6 +131,12 @@ Example:
   sluice watch
   sluice watch checkout | tee release.log")]
     Watch(OneOrAll),
+
+    /// List the replicas of a service: processes, ports, CPU and memory
+    #[command(after_help = "\
+Example:
+  sluice replicas checkout")]
+    Replicas(One),
 
     /// List the revisions of a service
     #[command(after_help = "\
@@ -484,9 +489,7 @@ pub(crate) struct WaitArgs {
 /// What `wait` waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum WaitFor {
-    /// No rollout runs, and the last one was promoted
     Promoted,
-    /// The service is healthy
     Healthy,
 }
 
@@ -521,15 +524,10 @@ pub(crate) struct CompletionArgs {
 /// Shells that completion knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Shell {
-    /// GNU Bash
     Bash,
-    /// Elvish
     Elvish,
-    /// The friendly interactive shell
     Fish,
-    /// PowerShell
     Powershell,
-    /// The Z shell
     Zsh,
 }
 

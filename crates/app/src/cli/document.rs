@@ -193,6 +193,15 @@ fn plan_lines(plan: &ServicePlan) -> Vec<Line> {
         Tone::Quiet,
         format!("  {}, {steps}, {replicas}", plan.strategy),
     )];
+    // What holds throughout is said once.
+    let everywhere: Vec<&String> = match plan.steps.split_first() {
+        Some((first, rest)) if !rest.is_empty() => first
+            .checks
+            .iter()
+            .filter(|check| rest.iter().all(|step| step.checks.contains(check)))
+            .collect(),
+        _ => Vec::new(),
+    };
     let name_width = plan
         .steps
         .iter()
@@ -207,12 +216,19 @@ fn plan_lines(plan: &ServicePlan) -> Vec<Line> {
         line.pad_to(begin + name_width + 2);
         line.push(Tone::Plain, &step.text);
         lines.push(line);
-        for detail in step.hooks.iter().chain(&step.checks) {
+        let own = step
+            .checks
+            .iter()
+            .filter(|check| !everywhere.contains(check));
+        for detail in step.hooks.iter().chain(own) {
             let mut line = Line::new();
             line.pad_to(begin + name_width + 2);
             line.push(Tone::Quiet, detail);
             lines.push(line);
         }
+    }
+    for check in everywhere {
+        lines.push(Line::new().with(Tone::Quiet, format!("  in every step  {check}")));
     }
     for about in &plan.about {
         lines.push(Line::new().with(Tone::Quiet, format!("  {about}")));

@@ -79,6 +79,7 @@ async fn ask(global: &Global, command: Command, output: Output) -> Result<Exit, 
         Command::Deploy(args) => release::deploy(global, args, output).await,
         Command::Status(args) => show::status(global, args, output).await,
         Command::Watch(args) => watch::watch(global, args, output).await,
+        Command::Replicas(one) => show::replicas(global, one, output).await,
         Command::History(one) => show::history(global, one, output).await,
         Command::Explain(one) => show::explain(global, one, output).await,
         Command::Logs(args) => show::logs(global, args, output).await,
@@ -136,7 +137,7 @@ mod tests {
     #[test]
     fn every_command_ends_its_help_with_an_example_that_is_understood() {
         for (name, mut command) in all_commands() {
-            let help = command.render_long_help().to_string();
+            let help = command.render_help().to_string();
             let (_, example) = help
                 .split_once("Example")
                 .unwrap_or_else(|| panic!("{name}: no example"));
@@ -172,7 +173,7 @@ mod tests {
     fn the_help_of_every_command() {
         let mut text = String::new();
         for (name, mut command) in all_commands() {
-            let help = command.render_long_help().to_string();
+            let help = command.render_help().to_string();
             let help: String = help
                 .lines()
                 .map(|line| format!("{}\n", line.trim_end()))

@@ -3,8 +3,9 @@
 use super::args::{DemoArgs, DemoServiceArgs, Global, UpArgs};
 use super::failure::{Exit, Failure};
 use super::locate;
-use super::output::Output;
+use super::output::{Output, takes_colour};
 use crate::{daemon, demo};
+use sluice_server::{ApiError, ClientError};
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -70,7 +71,7 @@ fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     std::path::absolute(path).map_err(|error| Failure::file("find", path, &error))
 }
 
-/// Runs to the end. A [`Failure`] within the error keeps its exit code.
+/// Runs to the end. An error that the API would report keeps its exit code and its diagnostics.
 fn serve(work: impl Future<Output = anyhow::Result<ExitCode>>) -> Result<ExitCode, Failure> {
     let runtime = Builder::new_multi_thread()
         .worker_threads(RUNTIME_THREADS)
@@ -79,8 +80,8 @@ fn serve(work: impl Future<Output = anyhow::Result<ExitCode>>) -> Result<ExitCod
         .map_err(|error| Failure::new(Exit::Failed, "system", format!("cannot start: {error}")))?;
     runtime
         .block_on(work)
-        .map_err(|error| match error.downcast::<Failure>() {
-            Ok(failure) => failure,
+        .map_err(|error| match error.downcast::<ApiError>() {
+            Ok(error) => Failure::from(ClientError::Api(error)),
             Err(error) => Failure::new(Exit::Failed, "failed", format!("{error:#}")),
         })
 }
@@ -90,6 +91,7 @@ fn log_messages(level: &str) {
     let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new(level));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(takes_colour(&std::io::stderr()))
         .with_writer(std::io::stderr)
         .init();
 }

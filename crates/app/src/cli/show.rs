@@ -11,10 +11,12 @@ use crate::view::screen;
 use crate::view::svg;
 use crate::view::text::{Line, Tone};
 use sluice_model::ids::RevisionNumber;
+use sluice_model::observation::Side;
 use sluice_model::report::Judgement;
 use sluice_model::view::ServiceView;
 use sluice_server::wire::{
-    CheckState, Checklist, Explanation, HistoryEntry, LogLine, LogsQuery, RevisionMark,
+    CheckState, Checklist, Explanation, HistoryEntry, LogLine, LogsQuery, ReplicaEntry,
+    RevisionMark,
 };
 use std::path::Path;
 
@@ -22,6 +24,8 @@ use std::path::Path;
 const PICTURE_WIDTH: usize = 108;
 /// Most lines of a picture.
 const PICTURE_HEIGHT: usize = 60;
+/// Bytes of a mebibyte.
+const MIB: f64 = 1_048_576.0;
 /// Characters of a digest that people look at.
 const DIGEST_SHOWN: usize = 12;
 
@@ -140,6 +144,56 @@ fn history_table(entries: &[HistoryEntry]) -> Vec<Line> {
     table.lines()
 }
 
+pub(crate) async fn replicas(global: &Global, one: One, output: Output) -> Result<Exit, Failure> {
+    let client = locate::client(global)?;
+    let service = locate::service(&client, one.service).await?;
+    let entries = client.replicas(&service).await?;
+    if output.is_json() {
+        output.json(&entries)?;
+    } else {
+        output.lines(&replica_table(&entries))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn replica_table(entries: &[ReplicaEntry]) -> Vec<Line> {
+    let mut table = Table::new(&[
+        "REPLICA",
+        "REVISION",
+        "STATE",
+        "PID",
+        "PORT",
+        "RESTARTS",
+        "CPU",
+        "MEMORY",
+        "LAST FAILURE",
+    ]);
+    let text = |value: Option<String>| (Tone::Plain, value.unwrap_or_else(|| "–".to_owned()));
+    for entry in entries {
+        let tone = if entry.state == "ready" {
+            Tone::Good
+        } else {
+            Tone::Plain
+        };
+        table.row(vec![
+            (Tone::Strong, entry.replica.to_string()),
+            (Tone::Plain, entry.revision.to_string()),
+            (tone, entry.state.clone()),
+            text(entry.pid.map(|pid| pid.to_string())),
+            text(entry.port.map(|port| port.to_string())),
+            (Tone::Plain, entry.restarts.to_string()),
+            text(entry.cpu_cores.map(|cores| format!("{cores:.2}"))),
+            text(
+                entry
+                    .memory_bytes
+                    .map(|bytes| format!("{:.1} MiB", bytes as f64 / MIB)),
+            ),
+            (Tone::Plain, entry.last_failure.clone().unwrap_or_default()),
+        ]);
+    }
+    table.lines()
+}
+
 pub(crate) async fn explain(global: &Global, one: One, output: Output) -> Result<Exit, Failure> {
     let client = locate::client(global)?;
     let service = locate::service(&client, one.service).await?;
@@ -197,11 +251,12 @@ fn evidence(judgement: &Judgement) -> Vec<Line> {
             .with(Tone::Plain, &judgement.message),
     ];
     if let Some(measured) = &judgement.measurement {
-        let side = |side: &sluice_model::observation::Side| {
-            let value = side
-                .value
-                .map_or_else(|| "–".to_owned(), |value| format!("{value:.6}"));
-            format!("{value} of {}", side.count)
+        let side = |side: &Side| {
+            format!(
+                "{} of {} samples",
+                facts::measured(judgement.metric, side.value),
+                side.count
+            )
         };
         lines.push(Line::new().with(
             Tone::Quiet,

@@ -132,9 +132,10 @@ async fn live(client: &Client, feed: &mut Feed, output: Output) -> Result<Exit, 
     let mut watch = Watch::default();
     loop {
         let (width, height) = screen::room();
-        screen
-            .draw(&watch.lines(width, height), output.colour)
-            .map_err(failed)?;
+        if watch.synced {
+            let lines = watch.lines(width, height);
+            screen.draw(&lines, output.colour).map_err(failed)?;
+        }
         tokio::select! {
             news = feed.next() => match news? {
                 Told::Event(event) => watch.see(event),
@@ -147,10 +148,9 @@ async fn live(client: &Client, feed: &mut Feed, output: Output) -> Result<Exit, 
                     Action::None => {}
                     Action::Quit => return Ok(Exit::Done),
                     Action::Command(service, kind) => {
-                        watch.notice = Some(match client.command(&service, &kind).await {
-                            Ok(view) => view.message,
-                            Err(error) => error.to_string(),
-                        });
+                        // What it did, the view shows.
+                        let answer = client.command(&service, &kind).await;
+                        watch.notice = answer.err().map(|error| error.to_string());
                     }
                 },
                 Some(_) => {}
@@ -172,6 +172,8 @@ enum Action {
 #[derive(Debug, Default)]
 struct Watch {
     views: BTreeMap<ServiceName, ServiceView>,
+    /// Whether all services were shown once; before that there is nothing to draw.
+    synced: bool,
     /// Shown since the connection; the rest is of an earlier one and may be no more.
     fresh: BTreeSet<ServiceName>,
     selected: usize,
@@ -196,6 +198,7 @@ impl Watch {
                 let fresh = std::mem::take(&mut self.fresh);
                 self.views.retain(|name, _| fresh.contains(name));
                 self.notice = None;
+                self.synced = true;
             }
         }
         self.selected = self.selected.min(self.views.len().saturating_sub(1));
@@ -212,6 +215,7 @@ impl Watch {
                 _ => Action::None,
             };
         }
+        self.notice = None;
         if let Some(asked) = self.reason.take() {
             return self.type_reason(asked, key.code);
         }

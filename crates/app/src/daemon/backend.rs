@@ -6,10 +6,10 @@ use super::{checklist, clock, logs};
 use sluice_model::command::{CommandKind, CommandOutcome};
 use sluice_model::status::RolloutState;
 use sluice_model::view::ServiceView;
-use sluice_model::{ServiceName, ServiceStatus, RevisionNumber, Timestamp};
+use sluice_model::{RevisionNumber, ServiceName, ServiceStatus, Timestamp};
 use sluice_server::wire::{
     AuditQuery, Checklist, DaemonInfo, DeployReply, DeployRequest, Explanation, HistoryEntry,
-    LogEntry, LogLine, LogsQuery, RevisionMark, StopRequest, VerifyReport,
+    LogEntry, LogLine, LogsQuery, ReplicaEntry, RevisionMark, StopRequest, VerifyReport,
 };
 use sluice_server::{ApiError, Backend};
 use sluice_store::Note;
@@ -39,12 +39,21 @@ pub(super) struct DaemonBackend {
 
 impl DaemonBackend {
     fn status(&self, name: &ServiceName) -> Result<ServiceStatus, ApiError> {
-        self.parts.shared.view(name).map(|cell| cell.status).ok_or_else(|| self.unknown(name))
+        self.parts
+            .shared
+            .view(name)
+            .map(|cell| cell.status)
+            .ok_or_else(|| self.unknown(name))
     }
 
     fn unknown(&self, name: &ServiceName) -> ApiError {
-        let known: Vec<ServiceName> =
-            self.parts.shared.views().into_iter().map(|view| view.service).collect();
+        let known: Vec<ServiceName> = self
+            .parts
+            .shared
+            .views()
+            .into_iter()
+            .map(|view| view.service)
+            .collect();
         ApiError::unknown_service(name.as_str(), &known)
     }
 
@@ -108,11 +117,14 @@ impl Backend for DaemonBackend {
         kind: CommandKind,
     ) -> Result<CommandOutcome, ApiError> {
         let status = self.status(name)?;
-        if let CommandKind::Undo { to: Some(number) } | CommandKind::Deploy { revision: number } = kind
+        if let CommandKind::Undo { to: Some(number) } | CommandKind::Deploy { revision: number } =
+            kind
             && self.parts.revisions.get(&status.service, number).is_none()
         {
-            return Err(ApiError::refused(format!("there is no revision {number} of `{name}`"))
-                .with_help(format!("`sluice history {name}` lists what there is")));
+            return Err(
+                ApiError::refused(format!("there is no revision {number} of `{name}`"))
+                    .with_help(format!("`sluice history {name}` lists what there is")),
+            );
         }
         deploy::command(&self.parts, name, actor, kind).await
     }
@@ -121,13 +133,15 @@ impl Backend for DaemonBackend {
         let (parts, actor) = (Arc::clone(&self.parts), actor.to_owned());
         // A client that leaves must not leave half a deployment behind.
         let work = tokio::spawn(async move { deploy::deploy(&parts, request, &actor).await });
-        work.await.map_err(|error| ApiError::internal(error.to_string()))?
+        work.await
+            .map_err(|error| ApiError::internal(error.to_string()))?
     }
 
     async fn restart(&self, name: &ServiceName, actor: &str) -> Result<DeployReply, ApiError> {
         let (parts, name, actor) = (Arc::clone(&self.parts), name.clone(), actor.to_owned());
         let work = tokio::spawn(async move { deploy::restart(&parts, &name, &actor).await });
-        work.await.map_err(|error| ApiError::internal(error.to_string()))?
+        work.await
+            .map_err(|error| ApiError::internal(error.to_string()))?
     }
 
     async fn history(&self, name: &ServiceName) -> Result<Vec<HistoryEntry>, ApiError> {
@@ -148,8 +162,35 @@ impl Backend for DaemonBackend {
         Ok(revisions.into_iter().map(entry).collect())
     }
 
+    async fn replicas(&self, name: &ServiceName) -> Result<Vec<ReplicaEntry>, ApiError> {
+        self.status(name)?;
+        let entry = |replica: sluice_local::ReplicaInfo| ReplicaEntry {
+            replica: replica.id,
+            revision: replica.revision,
+            state: format!("{:?}", replica.state).to_lowercase(),
+            pid: replica.pid,
+            port: replica.port,
+            ready_since: replica.ready_since,
+            restarts: replica.restarts,
+            last_failure: replica.last_failure,
+            cpu_cores: replica.cpu_cores,
+            memory_bytes: replica.memory_bytes,
+        };
+        Ok(self
+            .parts
+            .platform
+            .replicas(name)
+            .into_iter()
+            .map(entry)
+            .collect())
+    }
+
     async fn explain(&self, name: &ServiceName) -> Result<Explanation, ApiError> {
-        let cell = self.parts.shared.view(name).ok_or_else(|| self.unknown(name))?;
+        let cell = self
+            .parts
+            .shared
+            .view(name)
+            .ok_or_else(|| self.unknown(name))?;
         let query = sluice_store::LogQuery {
             service: Some(name.clone()),
             limit: RECENT,
@@ -157,7 +198,11 @@ impl Backend for DaemonBackend {
             ..sluice_store::LogQuery::default()
         };
         let recent = self.entries(query).await?;
-        Ok(Explanation { view: cell.view, waiting: cell.waiting, recent })
+        Ok(Explanation {
+            view: cell.view,
+            waiting: cell.waiting,
+            recent,
+        })
     }
 
     async fn audit(&self, query: AuditQuery) -> Result<Vec<LogEntry>, ApiError> {
@@ -194,7 +239,11 @@ impl Backend for DaemonBackend {
             rule: "checklistRun".to_owned(),
             message: format!(
                 "the checklist {}",
-                if list.passes() { "passed" } else { "did not pass" }
+                if list.passes() {
+                    "passed"
+                } else {
+                    "did not pass"
+                }
             ),
             actor: Some(actor.to_owned()),
             details: serde_json::to_value(&list).ok(),
@@ -208,7 +257,11 @@ impl Backend for DaemonBackend {
 
     async fn stop(&self, request: StopRequest, actor: &str) -> Result<(), ApiError> {
         tracing::info!(actor, graceful = request.graceful, "asked to end");
-        let ending = if request.graceful { Ending::Graceful } else { Ending::Quick };
+        let ending = if request.graceful {
+            Ending::Graceful
+        } else {
+            Ending::Quick
+        };
         self.ending.send_replace(ending);
         Ok(())
     }
@@ -221,7 +274,11 @@ fn mark_of(status: &ServiceStatus, number: RevisionNumber) -> RevisionMark {
     if status.former.contains(&number) {
         return RevisionMark::Former;
     }
-    match status.rollout.as_ref().filter(|rollout| rollout.target == number) {
+    match status
+        .rollout
+        .as_ref()
+        .filter(|rollout| rollout.target == number)
+    {
         Some(rollout) if rollout.is_running() => RevisionMark::Canary,
         Some(rollout) if matches!(rollout.state, RolloutState::Aborted { .. }) => {
             RevisionMark::Aborted

@@ -11,13 +11,22 @@ use std::time::Duration;
 
 fn item(name: &str, state: CheckState, message: impl Into<String>, help: &str) -> CheckItem {
     let help = (!help.is_empty()).then(|| help.to_owned());
-    CheckItem { name: name.to_owned(), state, message: message.into(), help }
+    CheckItem {
+        name: name.to_owned(),
+        state,
+        message: message.into(),
+        help,
+    }
 }
 
 /// Goes through the list for one service of the document.
 pub(super) async fn run(parts: &Parts, service: &ServiceName) -> Result<Checklist, ApiError> {
     let (document, diagnostics) = read_document(&parts.document)?;
-    let names: Vec<ServiceName> = document.services.iter().map(|spec| spec.name.clone()).collect();
+    let names: Vec<ServiceName> = document
+        .services
+        .iter()
+        .map(|spec| spec.name.clone())
+        .collect();
     let spec = document
         .services
         .iter()
@@ -33,7 +42,12 @@ pub(super) async fn run(parts: &Parts, service: &ServiceName) -> Result<Checklis
     ];
     for hook in hooks(&spec.plan) {
         items.push(match sluice_hooks::reachable(&hook.action).await {
-            Ok(()) => item("hook", CheckState::Ok, format!("hook `{}` is reachable", hook.name), ""),
+            Ok(()) => item(
+                "hook",
+                CheckState::Ok,
+                format!("hook `{}` is reachable", hook.name),
+                "",
+            ),
             Err(cause) => item(
                 "hook",
                 CheckState::Fail,
@@ -43,18 +57,34 @@ pub(super) async fn run(parts: &Parts, service: &ServiceName) -> Result<Checklis
         });
     }
     let path = format!("services.{service}");
-    for diagnostic in diagnostics.iter().filter(|found| found.path.starts_with(&path)) {
+    for diagnostic in diagnostics
+        .iter()
+        .filter(|found| found.path.starts_with(&path))
+    {
         if diagnostic.severity == Severity::Warning {
             let help = diagnostic.help.as_deref().unwrap_or("");
-            items.push(item(&diagnostic.code, CheckState::Warn, &diagnostic.message, help));
+            items.push(item(
+                &diagnostic.code,
+                CheckState::Warn,
+                &diagnostic.message,
+                help,
+            ));
         }
     }
-    Ok(Checklist { service: service.clone(), items })
+    Ok(Checklist {
+        service: service.clone(),
+        items,
+    })
 }
 
 fn readiness(workload: &Workload) -> CheckItem {
     match workload.readiness {
-        Some(_) => item("readiness-probe", CheckState::Ok, "a readiness probe is set", ""),
+        Some(_) => item(
+            "readiness-probe",
+            CheckState::Ok,
+            "a readiness probe is set",
+            "",
+        ),
         None => item(
             "readiness-probe",
             CheckState::Warn,
@@ -66,7 +96,12 @@ fn readiness(workload: &Workload) -> CheckItem {
 
 fn liveness(workload: &Workload) -> CheckItem {
     match workload.liveness {
-        Some(_) => item("liveness-probe", CheckState::Ok, "a liveness probe is set", ""),
+        Some(_) => item(
+            "liveness-probe",
+            CheckState::Ok,
+            "a liveness probe is set",
+            "",
+        ),
         None => item(
             "liveness-probe",
             CheckState::Warn,
@@ -79,7 +114,12 @@ fn liveness(workload: &Workload) -> CheckItem {
 fn stopping(workload: &Workload, request_timeout: Duration) -> CheckItem {
     let patience = workload.stop.drain + workload.stop.grace;
     if patience >= request_timeout {
-        return item("graceful-stop", CheckState::Ok, "a replica may finish its longest request", "");
+        return item(
+            "graceful-stop",
+            CheckState::Ok,
+            "a replica may finish its longest request",
+            "",
+        );
     }
     item(
         "graceful-stop",
@@ -96,35 +136,68 @@ fn stopping(workload: &Workload, request_timeout: Duration) -> CheckItem {
 /// Whether the stable side could take everything back now.
 fn full_return(parts: &Parts, service: &ServiceName, plan: &Plan) -> CheckItem {
     let name = "capacity-for-full-return";
-    if plan.steps.iter().any(|step| !matches!(step.exposure, Exposure::Split { .. })) {
+    if plan
+        .steps
+        .iter()
+        .any(|step| !matches!(step.exposure, Exposure::Split { .. }))
+    {
         return item(
             name,
             CheckState::Warn,
-            format!("`{}` replaces replicas in place: going back needs new processes", plan.strategy.as_str()),
+            format!(
+                "`{}` replaces replicas in place: going back needs new processes",
+                plan.strategy.as_str()
+            ),
             "use `release: canary` or `blue-green` for an instant return",
         );
     }
     let Some(cell) = parts.shared.view(service) else {
-        return item(name, CheckState::Warn, "the service has not been deployed yet", "");
+        return item(
+            name,
+            CheckState::Warn,
+            "the service has not been deployed yet",
+            "",
+        );
     };
     let Some(stable) = cell.status.stable else {
-        return item(name, CheckState::Warn, "there is no stable revision to return to yet", "");
+        return item(
+            name,
+            CheckState::Warn,
+            "there is no stable revision to return to yet",
+            "",
+        );
     };
-    let ready = cell.view.revisions.get(&stable).map_or(0, |revision| revision.ready);
+    let ready = cell
+        .view
+        .revisions
+        .get(&stable)
+        .map_or(0, |revision| revision.ready);
     let wanted = cell.status.stable_replicas;
     if ready >= wanted {
-        let text = format!("all {wanted} replicas of revision {stable} are ready, and stay until the promotion");
+        let text = format!(
+            "all {wanted} replicas of revision {stable} are ready, and stay until the promotion"
+        );
         item(name, CheckState::Ok, text, "")
     } else {
         let text = format!("{ready} of {wanted} replicas of revision {stable} are ready");
-        item(name, CheckState::Fail, text, "bring the stable side to full capacity first; `sluice logs` shows its output")
+        item(
+            name,
+            CheckState::Fail,
+            text,
+            "bring the stable side to full capacity first; `sluice logs` shows its output",
+        )
     }
 }
 
 fn judged(plan: &Plan) -> CheckItem {
     let any = !plan.checks.is_empty() || plan.steps.iter().any(|step| !step.checks.is_empty());
     if any {
-        item("automatic-rollback", CheckState::Ok, "checks judge the release and take it back", "")
+        item(
+            "automatic-rollback",
+            CheckState::Ok,
+            "checks judge the release and take it back",
+            "",
+        )
     } else {
         item(
             "automatic-rollback",
@@ -142,13 +215,26 @@ fn undo(parts: &Parts, service: &ServiceName) -> Result<CheckItem, ApiError> {
         newest_first: true,
         ..sluice_store::LogQuery::default()
     };
-    let entries = parts.store.log(&query).map_err(ApiError::store_unavailable)?;
+    let entries = parts
+        .store
+        .log(&query)
+        .map_err(ApiError::store_unavailable)?;
     let walked = entries
         .iter()
         .filter_map(sluice_store::LogEntry::report)
-        .any(|entry| matches!(entry.rule, sluice_model::Rule::Aborted | sluice_model::Rule::ReturnedToStable));
+        .any(|entry| {
+            matches!(
+                entry.rule,
+                sluice_model::Rule::Aborted | sluice_model::Rule::ReturnedToStable
+            )
+        });
     Ok(if walked {
-        item("rollback-tested", CheckState::Ok, "the way back has been walked: the log has an abort", "")
+        item(
+            "rollback-tested",
+            CheckState::Ok,
+            "the way back has been walked: the log has an abort",
+            "",
+        )
     } else {
         item(
             "rollback-tested",
@@ -161,6 +247,14 @@ fn undo(parts: &Parts, service: &ServiceName) -> Result<CheckItem, ApiError> {
 
 fn hooks(plan: &Plan) -> impl Iterator<Item = &Hook> {
     let around = &plan.hooks;
-    let of_steps = plan.steps.iter().flat_map(|step| step.before.iter().chain(&step.after));
-    around.start.iter().chain(&around.promoted).chain(&around.aborted).chain(of_steps)
+    let of_steps = plan
+        .steps
+        .iter()
+        .flat_map(|step| step.before.iter().chain(&step.after));
+    around
+        .start
+        .iter()
+        .chain(&around.promoted)
+        .chain(&around.aborted)
+        .chain(of_steps)
 }

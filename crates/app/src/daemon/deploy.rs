@@ -11,9 +11,7 @@ use sluice_model::command::{CommandKind, CommandOutcome};
 use sluice_model::plan::{Exposure, Plan, Step, Strategy};
 use sluice_model::status::RolloutState;
 use sluice_model::workload::Listener;
-use sluice_model::{
-    Diagnostic, Revision, RevisionNumber, ServiceName, ServiceStatus, Severity,
-};
+use sluice_model::{Diagnostic, Revision, RevisionNumber, ServiceName, ServiceStatus, Severity};
 use sluice_native::{Document, ServiceSpec};
 use sluice_proxy::ListenerRole;
 use sluice_server::wire::{DeployReply, DeployRequest};
@@ -31,11 +29,18 @@ const ANSWER_WAIT: Duration = Duration::from_secs(15);
 /// Reads a document from its file.
 pub(super) fn read_document(path: &Path) -> Result<(Document, Vec<Diagnostic>), ApiError> {
     let text = std::fs::read_to_string(path).map_err(|error| {
-        ApiError::new(ErrorCode::Invalid, format!("cannot read {}: {error}", path.display()))
-            .with_help("name the document with `--file`, or go to the folder of sluice.yaml")
+        ApiError::new(
+            ErrorCode::Invalid,
+            format!("cannot read {}: {error}", path.display()),
+        )
+        .with_help("name the document with `--file`, or go to the folder of sluice.yaml")
     })?;
     let base = path.parent().unwrap_or(Path::new("/"));
-    parse(&path.display().to_string(), &text, &base.display().to_string())
+    parse(
+        &path.display().to_string(),
+        &text,
+        &base.display().to_string(),
+    )
 }
 
 fn parse(file: &str, text: &str, base: &str) -> Result<(Document, Vec<Diagnostic>), ApiError> {
@@ -64,19 +69,31 @@ pub(super) async fn deploy(
         Some(document) => parse(&document.file, &document.text, &document.base_dir)?,
         None => read_document(&parts.document)?,
     };
-    let spec = choose(&document, request.service.as_ref())?;
-    let spec = with_env(spec.clone(), &request.env);
-    let service = spec.name.clone();
+    let said = choose(&document, request.service.as_ref())?;
+    let service = said.name.clone();
+    let spec = with_env(said.clone(), &request.env);
     let prepared = prepare(parts, spec).await?;
+    let mark = match request.env.is_empty() {
+        true => prepared.mark.clone(),
+        false => prepare(parts, said.clone()).await?.mark,
+    };
     let revision = make(parts, prepared, actor, request.note).await?;
-    ask_for(parts, &service, revision, actor).await
+    let reply = ask_for(parts, &service, revision, actor).await?;
+    note_mark(parts, &service, mark).await?;
+    Ok(reply)
 }
 
 fn choose<'d>(
     document: &'d Document,
     name: Option<&ServiceName>,
 ) -> Result<&'d ServiceSpec, ApiError> {
-    let names = || document.services.iter().map(|spec| spec.name.clone()).collect::<Vec<_>>();
+    let names = || {
+        document
+            .services
+            .iter()
+            .map(|spec| spec.name.clone())
+            .collect::<Vec<_>>()
+    };
     match (name, document.services.as_slice()) {
         (Some(name), services) => services
             .iter()
@@ -105,6 +122,8 @@ struct Prepared {
     captured: artifacts::Captured,
     /// The newest revision that is the same in everything, if there is one.
     same: Option<RevisionNumber>,
+    /// Tells this version from any other: its digest, and everything that the digest does not cover.
+    mark: String,
 }
 
 async fn prepare(parts: &Arc<Parts>, spec: ServiceSpec) -> Result<Prepared, ApiError> {
@@ -117,7 +136,15 @@ async fn prepare(parts: &Arc<Parts>, spec: ServiceSpec) -> Result<Prepared, ApiE
         })?;
     listen(parts, &spec.name, &spec.listener)?;
     let same = same_revision(parts, &spec, &captured.digest).await?;
-    Ok(Prepared { spec, captured, same })
+    let rest = serde_json::to_string(&(&spec.listener, &spec.plan))
+        .map_err(|error| ApiError::internal(error.to_string()))?;
+    let mark = format!("{} {rest}", captured.digest);
+    Ok(Prepared {
+        spec,
+        captured,
+        same,
+        mark,
+    })
 }
 
 /// The revision of a prepared version: an earlier one that is the same, or a new one.
@@ -146,7 +173,8 @@ async fn make(
 async fn create(parts: &Arc<Parts>, new: NewRevision) -> Result<RevisionNumber, ApiError> {
     let keeper = Arc::clone(parts);
     let made = blocking(move || keeper.store.create_revision(new)).await?;
-    made.map(|revision| revision.number).map_err(ApiError::store_unavailable)
+    made.map(|revision| revision.number)
+        .map_err(ApiError::store_unavailable)
 }
 
 /// The newest revision that is the same in everything, if there is one.
@@ -163,9 +191,16 @@ async fn same_revision(
         revision.digest == digest
             && revision.listener == spec.listener
             && revision.plan == spec.plan
-            && revision.note.as_deref().is_none_or(|note| !note.starts_with(RESTART_NOTE))
+            && revision
+                .note
+                .as_deref()
+                .is_none_or(|note| !note.starts_with(RESTART_NOTE))
     };
-    Ok(all.iter().filter(is_same).map(|revision| revision.number).max())
+    Ok(all
+        .iter()
+        .filter(is_same)
+        .map(|revision| revision.number)
+        .max())
 }
 
 /// Sends the command that rolls a revision out, unless the service is there already.
@@ -176,26 +211,51 @@ async fn ask_for(
     actor: &str,
 ) -> Result<DeployReply, ApiError> {
     let status = parts.shared.view(service).map(|cell| cell.status);
-    let running = status.as_ref().and_then(|status| status.running()).map(|rollout| rollout.target);
+    let running = status
+        .as_ref()
+        .and_then(|status| status.running())
+        .map(|rollout| rollout.target);
     let stable = status.as_ref().and_then(|status| status.stable);
     if running == Some(revision) || running.is_none() && stable == Some(revision) {
         let rollout = status.and_then(|status| status.running().map(|rollout| rollout.id));
-        return Ok(DeployReply { service: service.clone(), revision, rollout, unchanged: true });
+        return Ok(DeployReply {
+            service: service.clone(),
+            revision,
+            rollout,
+            unchanged: true,
+        });
     }
-    let aborted = status.as_ref().and_then(|status| status.rollout.as_ref()).is_some_and(|rollout| {
-        rollout.target == revision && matches!(rollout.state, RolloutState::Aborted { .. })
-    });
+    let aborted = status
+        .as_ref()
+        .and_then(|status| status.rollout.as_ref())
+        .is_some_and(|rollout| {
+            rollout.target == revision && matches!(rollout.state, RolloutState::Aborted { .. })
+        });
     if status.is_none() {
-        parts.arrivals.send(service.clone()).map_err(|_| shutting_down())?;
+        parts
+            .arrivals
+            .send(service.clone())
+            .map_err(|_| shutting_down())?;
         parts.shared.wake(service);
     }
-    let kind = if aborted { CommandKind::Retry } else { CommandKind::Deploy { revision } };
-    command(parts, service, actor, kind).await.and_then(accepted)?;
+    let kind = if aborted {
+        CommandKind::Retry
+    } else {
+        CommandKind::Deploy { revision }
+    };
+    command(parts, service, actor, kind)
+        .await
+        .and_then(accepted)?;
     let rollout = parts
         .shared
         .view(service)
         .and_then(|cell| cell.status.rollout.map(|rollout| rollout.id));
-    Ok(DeployReply { service: service.clone(), revision, rollout, unchanged: false })
+    Ok(DeployReply {
+        service: service.clone(),
+        revision,
+        rollout,
+        unchanged: false,
+    })
 }
 
 fn accepted(outcome: CommandOutcome) -> Result<(), ApiError> {
@@ -221,8 +281,10 @@ pub(super) async fn restart(
         .map(|cell| cell.status)
         .ok_or_else(|| ApiError::unknown_service(service.as_str(), &[]))?;
     if status.running().is_some() {
-        return Err(ApiError::refused("a rollout runs; it starts new processes anyway")
-            .with_help("wait for it, or abort it, and restart then"));
+        return Err(
+            ApiError::refused("a rollout runs; it starts new processes anyway")
+                .with_help("wait for it, or abort it, and restart then"),
+        );
     }
     let stable = status
         .stable
@@ -244,11 +306,20 @@ pub(super) async fn restart(
 
 /// The same service, replaced replica by replica (or, where two may not run side by side, all at once).
 fn restart_plan(plan: &Plan) -> Plan {
-    let recreate = plan.steps.iter().any(|step| step.exposure == Exposure::Recreate);
+    let recreate = plan
+        .steps
+        .iter()
+        .any(|step| step.exposure == Exposure::Recreate);
     let (strategy, exposure) = if recreate {
         (Strategy::Recreate, Exposure::Recreate)
     } else {
-        (Strategy::Rolling, Exposure::Rolling { max_surge: 1, max_unavailable: 0 })
+        (
+            Strategy::Rolling,
+            Exposure::Rolling {
+                max_surge: 1,
+                max_unavailable: 0,
+            },
+        )
     };
     let step = Step {
         name: "restart".to_owned(),
@@ -259,7 +330,12 @@ fn restart_plan(plan: &Plan) -> Plan {
         after: Vec::new(),
         gate: None,
     };
-    Plan { strategy, steps: vec![step], checks: Vec::new(), ..plan.clone() }
+    Plan {
+        strategy,
+        steps: vec![step],
+        checks: Vec::new(),
+        ..plan.clone()
+    }
 }
 
 /// Sends a command and waits for its answer.
@@ -334,17 +410,25 @@ pub(super) fn listen_with(
     let bind = |role, inherited| parts.proxy.listen(service, role, listener, inherited);
     let address = bind(ListenerRole::Main, main).map_err(refuse)?;
     let preview = match &listener.preview {
-        Some(_) => Some(bind(ListenerRole::Preview, preview).map_err(refuse)?.to_string()),
+        Some(_) => Some(
+            bind(ListenerRole::Preview, preview)
+                .map_err(refuse)?
+                .to_string(),
+        ),
         None => None,
     };
-    let listening =
-        Listening { listener: listener.clone(), address: address.to_string(), preview };
+    let listening = Listening {
+        listener: listener.clone(),
+        address: address.to_string(),
+        preview,
+    };
     lock(&parts.listeners).insert(service.clone(), listening);
     Ok(())
 }
 
-/// Brings a service to what the document says at the start of Sluice. A version whose rollout was
-/// aborted is not tried again by itself.
+/// Brings a service to what the document says at the start of Sluice, if the document says anything
+/// else than when it was last deployed: a release that was going on (perhaps of an environment that the
+/// document does not name), an undo or an abort are not overruled by a restart.
 pub(super) async fn bring_up(
     parts: &Arc<Parts>,
     spec: ServiceSpec,
@@ -354,16 +438,50 @@ pub(super) async fn bring_up(
     let _one_at_a_time = parts.deploying.lock().await;
     let service = spec.name.clone();
     let prepared = prepare(parts, spec).await?;
-    let aborted = status.and_then(|status| status.rollout.as_ref()).filter(|rollout| {
-        matches!(rollout.state, RolloutState::Aborted { .. })
-            && prepared.same == Some(rollout.target)
-    });
-    if let (Some(rollout), Some(stable)) = (aborted, status.and_then(|status| status.stable)) {
-        tracing::warn!(%service, revision = rollout.target.0, "its rollout was aborted; `sluice retry` tries it again");
-        return Ok(DeployReply { service, revision: stable, rollout: None, unchanged: true });
+    let mark = prepared.mark.clone();
+    let known = status.and_then(|status| status.rollout.as_ref().map(|rollout| (status, rollout)));
+    if let Some((status, rollout)) = known
+        && deployed_mark(parts, &service).await?.as_ref() == Some(&mark)
+    {
+        let running = status.running().map(|rollout| rollout.id);
+        let revision = status.stable.unwrap_or(rollout.target);
+        return Ok(DeployReply {
+            service,
+            revision,
+            rollout: running,
+            unchanged: true,
+        });
     }
     let revision = make(parts, prepared, actor, None).await?;
-    ask_for(parts, &service, revision, actor).await
+    let reply = ask_for(parts, &service, revision, actor).await?;
+    note_mark(parts, &service, mark).await?;
+    Ok(reply)
+}
+
+/// Under which key the store keeps what the document said of a service when it was last deployed.
+fn mark_key(service: &ServiceName) -> String {
+    format!("deployed/{service}")
+}
+
+async fn deployed_mark(
+    parts: &Arc<Parts>,
+    service: &ServiceName,
+) -> Result<Option<String>, ApiError> {
+    let (store, key) = (parts.store.clone(), mark_key(service));
+    blocking(move || store.meta_get(&key))
+        .await?
+        .map_err(ApiError::store_unavailable)
+}
+
+async fn note_mark(
+    parts: &Arc<Parts>,
+    service: &ServiceName,
+    mark: String,
+) -> Result<(), ApiError> {
+    let (store, key) = (parts.store.clone(), mark_key(service));
+    blocking(move || store.meta_set(&key, &mark))
+        .await?
+        .map_err(ApiError::store_unavailable)
 }
 
 /// Runs work that waits for a disk on a thread that may.

@@ -80,7 +80,10 @@ fn short_path(state_dir: &Path) -> anyhow::Result<(PathBuf, OwnedFd)> {
     let folder = rustix::fs::open(state_dir, OFlags::PATH | OFlags::DIRECTORY, Mode::empty())
         .with_context(|| format!("cannot open the state folder {}", state_dir.display()))?;
     let number = std::os::fd::AsRawFd::as_raw_fd(&folder);
-    Ok((PathBuf::from(format!("/proc/self/fd/{number}/{SOCKET}")), folder))
+    Ok((
+        PathBuf::from(format!("/proc/self/fd/{number}/{SOCKET}")),
+        folder,
+    ))
 }
 
 /// Opens the desk; the state folder's lock is held, so a socket that is there is left over.
@@ -97,27 +100,42 @@ pub(super) fn open_desk(state_dir: &Path) -> anyhow::Result<Desk> {
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
     std::fs::set_permissions(&path, mode)
         .with_context(|| format!("cannot restrict {}", path.display()))?;
-    listener.set_nonblocking(true).context("cannot watch the hand-over socket")?;
+    listener
+        .set_nonblocking(true)
+        .context("cannot watch the hand-over socket")?;
     Ok(Desk { listener, path })
 }
 
 impl Desk {
     /// Waits for a successor of the same user.
     pub(super) async fn next(&self) -> anyhow::Result<UnixStream> {
-        let listener = self.listener.try_clone().context("cannot watch the hand-over socket")?;
+        let listener = self
+            .listener
+            .try_clone()
+            .context("cannot watch the hand-over socket")?;
         let watched = tokio::net::UnixListener::from_std(listener)
             .context("cannot watch the hand-over socket")?;
         loop {
-            let (stream, _) = watched.accept().await.context("the hand-over socket failed")?;
+            let (stream, _) = watched
+                .accept()
+                .await
+                .context("the hand-over socket failed")?;
             let own = rustix::process::geteuid().as_raw();
             match stream.peer_cred() {
                 Ok(peer) if peer.uid() == own || peer.uid() == 0 => {
                     let stream = stream.into_std().context("cannot talk to the successor")?;
-                    stream.set_nonblocking(false).context("cannot talk to the successor")?;
+                    stream
+                        .set_nonblocking(false)
+                        .context("cannot talk to the successor")?;
                     return Ok(stream);
                 }
-                Ok(peer) => tracing::warn!(uid = peer.uid(), "another user asked for a hand-over; refused"),
-                Err(error) => tracing::warn!(%error, "a successor could not be identified; refused"),
+                Ok(peer) => tracing::warn!(
+                    uid = peer.uid(),
+                    "another user asked for a hand-over; refused"
+                ),
+                Err(error) => {
+                    tracing::warn!(%error, "a successor could not be identified; refused")
+                }
             }
         }
     }
@@ -132,12 +150,19 @@ pub(super) fn ask(state_dir: &Path) -> anyhow::Result<Option<(UnixStream, Vec<In
     };
     let stream = match UnixStream::connect(&short) {
         Ok(stream) => stream,
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => {
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::NotFound | ErrorKind::ConnectionRefused
+            ) =>
+        {
             return Ok(None);
         }
         Err(error) => return Err(error).context("cannot reach the running Sluice for a hand-over"),
     };
-    stream.set_read_timeout(Some(FRAME_WAIT)).context("cannot bound the hand-over")?;
+    stream
+        .set_read_timeout(Some(FRAME_WAIT))
+        .context("cannot bound the hand-over")?;
     let mut inherited = Vec::new();
     while !receive_frame(&stream, &mut inherited)? {}
     Ok(Some((stream, inherited)))
@@ -148,7 +173,9 @@ pub(super) fn send(
     stream: &UnixStream,
     sockets: &[(ServiceName, ListenerRole, OwnedFd)],
 ) -> anyhow::Result<()> {
-    stream.set_write_timeout(Some(FRAME_WAIT)).context("cannot bound the hand-over")?;
+    stream
+        .set_write_timeout(Some(FRAME_WAIT))
+        .context("cannot bound the hand-over")?;
     let mut chunks: Vec<&[(ServiceName, ListenerRole, OwnedFd)]> =
         sockets.chunks(FRAME_FDS_MAX).collect();
     if chunks.is_empty() {
@@ -173,8 +200,12 @@ fn send_frame(
             preview: matches!(role, ListenerRole::Preview),
         })
         .collect();
-    let text = serde_json::to_vec(&Frame { sockets, last }).context("cannot write the hand-over")?;
-    let mut frame = u32::try_from(text.len()).context("the hand-over is too large")?.to_be_bytes().to_vec();
+    let text =
+        serde_json::to_vec(&Frame { sockets, last }).context("cannot write the hand-over")?;
+    let mut frame = u32::try_from(text.len())
+        .context("the hand-over is too large")?
+        .to_be_bytes()
+        .to_vec();
     frame.extend(text);
     let fds: Vec<BorrowedFd<'_>> = chunk.iter().map(|(_, _, fd)| fd.as_fd()).collect();
     let mut space = vec![MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FRAME_FDS_MAX))];
@@ -182,11 +213,17 @@ fn send_frame(
     if !fds.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(&fds)) {
         bail!("the hand-over has more sockets than fit a message");
     }
-    let sent =
-        rustix::net::sendmsg(stream, &[IoSlice::new(&frame)], &mut ancillary, SendFlags::NOSIGNAL)
-            .context("cannot send the sockets to the successor")?;
+    let sent = rustix::net::sendmsg(
+        stream,
+        &[IoSlice::new(&frame)],
+        &mut ancillary,
+        SendFlags::NOSIGNAL,
+    )
+    .context("cannot send the sockets to the successor")?;
     let mut writer = stream;
-    writer.write_all(&frame[sent..]).context("cannot send the sockets to the successor")
+    writer
+        .write_all(&frame[sent..])
+        .context("cannot send the sockets to the successor")
 }
 
 /// Receives one frame; returns whether it was the last one.
@@ -211,28 +248,48 @@ fn receive_frame(stream: &UnixStream, inherited: &mut Vec<Inherited>) -> anyhow:
         }
     }
     let mut reader = stream;
-    reader.read_exact(&mut head[received.bytes..]).context("the hand-over broke off")?;
+    reader
+        .read_exact(&mut head[received.bytes..])
+        .context("the hand-over broke off")?;
     let length = u32::from_be_bytes(head) as usize;
     if length > FRAME_BYTES_MAX {
         bail!("the hand-over is not one of Sluice's ({length} bytes)");
     }
     let mut text = vec![0; length];
-    reader.read_exact(&mut text).context("the hand-over broke off")?;
+    reader
+        .read_exact(&mut text)
+        .context("the hand-over broke off")?;
     let frame: Frame = serde_json::from_slice(&text).context("the hand-over cannot be read")?;
     if frame.sockets.len() != fds.len() {
-        bail!("the hand-over names {} sockets and brings {}", frame.sockets.len(), fds.len());
+        bail!(
+            "the hand-over names {} sockets and brings {}",
+            frame.sockets.len(),
+            fds.len()
+        );
     }
-    inherited.extend(frame.sockets.into_iter().zip(fds).map(|(passed, fd)| Inherited {
-        service: passed.service,
-        role: if passed.preview { ListenerRole::Preview } else { ListenerRole::Main },
-        fd,
-    }));
+    inherited.extend(
+        frame
+            .sockets
+            .into_iter()
+            .zip(fds)
+            .map(|(passed, fd)| Inherited {
+                service: passed.service,
+                role: if passed.preview {
+                    ListenerRole::Preview
+                } else {
+                    ListenerRole::Main
+                },
+                fd,
+            }),
+    );
     Ok(frame.last)
 }
 
 /// Tells the old process that this one accepts now.
 pub(super) fn say_ready(mut stream: &UnixStream) -> anyhow::Result<()> {
-    stream.write_all(&[READY]).context("cannot tell the old Sluice that this one is ready")
+    stream
+        .write_all(&[READY])
+        .context("cannot tell the old Sluice that this one is ready")
 }
 
 /// Waits for the successor to accept; `false` when it failed instead.

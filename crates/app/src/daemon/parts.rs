@@ -60,7 +60,10 @@ impl Revisions {
     const KNOWN_MAX: usize = 1_024;
 
     pub(super) fn new(reader: Reader) -> Self {
-        Self { reader, known: Mutex::default() }
+        Self {
+            reader,
+            known: Mutex::default(),
+        }
     }
 
     fn known(&self, service: &ServiceName, number: RevisionNumber) -> Option<Known> {
@@ -75,7 +78,10 @@ impl Revisions {
                 return None;
             }
         };
-        let known = Known { plan: Arc::new(revision.plan.clone()), revision };
+        let known = Known {
+            plan: Arc::new(revision.plan.clone()),
+            revision,
+        };
         let mut all = lock(&self.known);
         if all.len() >= Self::KNOWN_MAX {
             all.pop_first();
@@ -85,7 +91,11 @@ impl Revisions {
     }
 
     /// A revision, if the store has it and can be read.
-    pub(super) fn get(&self, service: &ServiceName, number: RevisionNumber) -> Option<Arc<Revision>> {
+    pub(super) fn get(
+        &self,
+        service: &ServiceName,
+        number: RevisionNumber,
+    ) -> Option<Arc<Revision>> {
         self.known(service, number).map(|known| known.revision)
     }
 

@@ -27,11 +27,18 @@ pub(super) struct Recent {
 impl Rates {
     /// Takes a sample if it is time for one.
     pub(super) fn sample(&mut self, now: Instant, counters: &Counters) {
-        let due = self.samples.back().is_none_or(|(last, _)| now.duration_since(*last) >= SPACING);
+        let due = self
+            .samples
+            .back()
+            .is_none_or(|(last, _)| now.duration_since(*last) >= SPACING);
         if due {
             self.samples.push_back((now, counters.clone()));
         }
-        while self.samples.get(1).is_some_and(|(second, _)| now.duration_since(*second) >= WINDOW) {
+        while self
+            .samples
+            .get(1)
+            .is_some_and(|(second, _)| now.duration_since(*second) >= WINDOW)
+        {
             self.samples.pop_front();
         }
     }
@@ -50,6 +57,9 @@ impl Rates {
             None => current.clone(),
         };
         let seconds = now.duration_since(*from).as_secs_f64();
-        (seconds > 0.1).then_some(Recent { counters: since, seconds })
+        (seconds > 0.1).then_some(Recent {
+            counters: since,
+            seconds,
+        })
     }
 }

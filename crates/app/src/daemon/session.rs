@@ -43,7 +43,11 @@ impl Session {
         for diagnostic in &diagnostics {
             tracing::warn!("{diagnostic}");
         }
-        let predecessor = if options.take_over { handover::ask(&options.state_dir)? } else { None };
+        let predecessor = if options.take_over {
+            handover::ask(&options.state_dir)?
+        } else {
+            None
+        };
         let store = open_store(options, predecessor.is_some()).await?;
         let sluice_id = sluice_id(&store)?;
         let config = LocalConfig::new(&options.state_dir, sluice_id);
@@ -57,7 +61,10 @@ impl Session {
             tokio::runtime::Handle::current(),
         );
         let leftovers = hooks.end_leftovers();
-        tracing::debug!(leftovers, "ended the hooks of an earlier run; what is still wanted starts again");
+        tracing::debug!(
+            leftovers,
+            "ended the hooks of an earlier run; what is still wanted starts again"
+        );
         let (arrivals, arrived) = mpsc::channel();
         let parts = Arc::new(Parts {
             state_dir: options.state_dir.clone(),
@@ -70,7 +77,11 @@ impl Session {
             listeners: Mutex::default(),
             shared: Arc::new(Shared::new()),
             deploying: tokio::sync::Mutex::new(()),
-            adopted: adopted.adopted.into_iter().map(|adopted| adopted.replica).collect(),
+            adopted: adopted
+                .adopted
+                .into_iter()
+                .map(|adopted| adopted.replica)
+                .collect(),
             opened: Instant::now(),
             arrivals,
         });
@@ -82,13 +93,17 @@ impl Session {
             listen_all(&parts, &document, &mut Vec::new())?;
         }
         let statuses = load(&parts, &document)?;
+        let (started, first_turns) = oneshot::channel();
         let control = {
             let (parts, statuses) = (Arc::clone(&parts), statuses);
             std::thread::Builder::new()
                 .name("control".to_owned())
-                .spawn(move || turns::run(&parts, statuses, &arrived))
+                .spawn(move || turns::run(&parts, statuses, &arrived, started))
                 .context("the control thread cannot start")?
         };
+        first_turns
+            .await
+            .context("the control thread ended at once; its messages say why")?;
         wake_on_changes(&parts);
         let mut session = Session {
             parts,
@@ -121,7 +136,10 @@ impl Session {
     }
 
     fn all_settled(&self, document: &Document) -> bool {
-        document.services.iter().all(|spec| self.parts.settled(&spec.name))
+        document
+            .services
+            .iter()
+            .all(|spec| self.parts.settled(&spec.name))
     }
 
     async fn serve_api(&mut self, options: &Options) -> anyhow::Result<()> {
@@ -210,7 +228,11 @@ impl Session {
         self.pause_control().await;
         let report = self.parts.proxy.drain(drain).await;
         tracing::info!(?report, "no more requests");
-        self.parts.platform.stop_all().await.context("the replicas did not all end")
+        self.parts
+            .platform
+            .stop_all()
+            .await
+            .context("the replicas did not all end")
     }
 
     /// Hands over to a successor.
@@ -218,8 +240,11 @@ impl Session {
         tracing::info!("a successor asks for the hand-over");
         self.pause_control().await;
         self.parts.platform.detach();
-        let sockets =
-            self.parts.proxy.listener_fds().context("the listening sockets cannot be passed on")?;
+        let sockets = self
+            .parts
+            .proxy
+            .listener_fds()
+            .context("the listening sockets cannot be passed on")?;
         self.parts.store.release();
         let answer = tokio::task::spawn_blocking(move || -> anyhow::Result<bool> {
             handover::send(&successor, &sockets)?;
@@ -299,8 +324,13 @@ fn load(parts: &Parts, document: &Document) -> anyhow::Result<Vec<ServiceStatus>
         .collect();
     let mut statuses = Vec::new();
     for spec in &document.services {
-        if let Some(rollout) = stored.get(&spec.name).and_then(|status| status.rollout.as_ref()) {
-            let effects = parts.store.effects(&spec.name, &format!("{}/{}/", spec.name, rollout.id))?;
+        if let Some(rollout) = stored
+            .get(&spec.name)
+            .and_then(|status| status.rollout.as_ref())
+        {
+            let effects = parts
+                .store
+                .effects(&spec.name, &format!("{}/{}/", spec.name, rollout.id))?;
             parts.shared.set_effects(&spec.name, effects);
         }
         let status = stored.remove(&spec.name);
@@ -319,7 +349,9 @@ fn wake_on_changes(parts: &Arc<Parts>) {
     let shared = Arc::downgrade(&parts.shared);
     tokio::spawn(async move {
         while changes.changed().await.is_ok() {
-            let Some(shared) = shared.upgrade() else { return };
+            let Some(shared) = shared.upgrade() else {
+                return;
+            };
             shared.wake_all();
         }
     });

@@ -120,7 +120,10 @@ impl Shared {
     }
 
     pub(super) fn views(&self) -> Vec<ServiceView> {
-        lock(&self.views).values().map(|cell| cell.view.clone()).collect()
+        lock(&self.views)
+            .values()
+            .map(|cell| cell.view.clone())
+            .collect()
     }
 
     pub(super) fn view(&self, name: &ServiceName) -> Option<ViewCell> {
@@ -165,20 +168,31 @@ impl Shared {
         kind: CommandKind,
         at: Timestamp,
     ) -> CommandId {
-        let answered = self.view(service).map_or(CommandId(0), |cell| cell.status.last_command);
+        let answered = self
+            .view(service)
+            .map_or(CommandId(0), |cell| cell.status.last_command);
         let mut all = lock(&self.volatile);
         let commands = all.entry(service.clone()).or_default();
-        let last = commands.last().map_or(answered, |command| command.id.max(answered));
+        let last = commands
+            .last()
+            .map_or(answered, |command| command.id.max(answered));
         // Far above the numbers that the store gives to commands that wait there.
         let id = CommandId(last.0 + 1 + sluice_store::COMMANDS_PENDING_MAX);
-        commands.push(Command { id, actor: actor.to_owned(), at, kind });
+        commands.push(Command {
+            id,
+            actor: actor.to_owned(),
+            at,
+            kind,
+        });
         id
     }
 
     /// The commands that the store could not take and no decision has answered.
     pub(super) fn volatile(&self, service: &ServiceName, after: CommandId) -> Vec<Command> {
         let mut all = lock(&self.volatile);
-        let Some(commands) = all.get_mut(service) else { return Vec::new() };
+        let Some(commands) = all.get_mut(service) else {
+            return Vec::new();
+        };
         commands.retain(|command| command.id > after);
         commands.clone()
     }
@@ -192,7 +206,10 @@ impl Shared {
     }
 
     pub(super) fn effect(&self, service: &ServiceName, id: &EffectId, outcome: EffectOutcome) {
-        lock(&self.effects).entry(service.clone()).or_default().insert(id.clone(), outcome);
+        lock(&self.effects)
+            .entry(service.clone())
+            .or_default()
+            .insert(id.clone(), outcome);
     }
 
     /// The effects of the rollout whose ids begin with `prefix`; older ones are forgotten here (the
@@ -203,7 +220,9 @@ impl Shared {
         prefix: &str,
     ) -> BTreeMap<EffectId, EffectOutcome> {
         let mut all = lock(&self.effects);
-        let Some(effects) = all.get_mut(service) else { return BTreeMap::new() };
+        let Some(effects) = all.get_mut(service) else {
+            return BTreeMap::new();
+        };
         effects.retain(|id, _| id.as_str().starts_with(prefix));
         effects.clone()
     }

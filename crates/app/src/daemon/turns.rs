@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
 
 /// Longest sleep: views are refreshed at least this often, for the rates.
 const REFRESH: Duration = Duration::from_secs(1);
@@ -34,11 +35,12 @@ struct Seat {
 }
 
 /// Runs the loop until it is told to stop. Services that are deployed for the first time arrive by
-/// `arrivals`.
+/// `arrivals`; `started` is told when each known service had its first turn, and has a view.
 pub(super) fn run(
     parts: &Arc<Parts>,
     statuses: Vec<ServiceStatus>,
     arrivals: &mpsc::Receiver<ServiceName>,
+    started: oneshot::Sender<()>,
 ) {
     let mut seats: BTreeMap<ServiceName, Seat> = statuses
         .into_iter()
@@ -47,10 +49,15 @@ pub(super) fn run(
     for (name, seat) in &mut seats {
         seat.take_turns(parts, name);
     }
+    if started.send(()).is_err() {
+        return;
+    }
     loop {
         let rang = parts.shared.wait(sleep_for(&seats));
         while let Ok(name) = arrivals.try_recv() {
-            seats.entry(name.clone()).or_insert_with(|| Seat::new(ServiceStatus::new(name)));
+            seats
+                .entry(name.clone())
+                .or_insert_with(|| Seat::new(ServiceStatus::new(name)));
         }
         let now = clock::now();
         for (name, seat) in &mut seats {
@@ -116,7 +123,9 @@ impl Seat {
 
     /// Writes what was decided to Sluice's own output.
     fn tell(&self) {
-        let Some(decision) = &self.outcome.decision else { return };
+        let Some(decision) = &self.outcome.decision else {
+            return;
+        };
         let service = &decision.status.service;
         if let Some(error) = &self.outcome.store_error {
             tracing::error!(%service, "{error}");
@@ -152,12 +161,23 @@ impl Seat {
             preview,
             now: clock::now(),
         });
-        let waiting =
-            self.outcome.decision.as_ref().and_then(|decision| decision.report.waiting.clone());
+        let waiting = self
+            .outcome
+            .decision
+            .as_ref()
+            .and_then(|decision| decision.report.waiting.clone());
         let status = status.clone();
-        parts.shared.publish(name, ViewCell { view, waiting, status });
+        parts.shared.publish(
+            name,
+            ViewCell {
+                view,
+                waiting,
+                status,
+            },
+        );
         // Told after the view shows it.
-        parts.shared.answered(name, &std::mem::take(&mut self.memory.answers));
+        parts
+            .shared
+            .answered(name, &std::mem::take(&mut self.memory.answers));
     }
 }
-

@@ -55,8 +55,12 @@ pub(super) fn build(parts: &Parts<'_>) -> ServiceView {
         listen: parts.listen.clone(),
         preview: parts.preview.clone(),
         elapsed: rollout.map(|rollout| ended_at.unwrap_or(parts.now).since(rollout.started_at)),
-        eta: parts.plan.and_then(|plan| sluice_engine::eta(plan, status, parts.now)),
-        checks: decision.map(|decision| decision.report.checks.clone()).unwrap_or_default(),
+        eta: parts
+            .plan
+            .and_then(|plan| sluice_engine::eta(plan, status, parts.now)),
+        checks: decision
+            .map(|decision| decision.report.checks.clone())
+            .unwrap_or_default(),
         revisions: revisions(parts),
         at: parts.now,
     }
@@ -64,7 +68,9 @@ pub(super) fn build(parts: &Parts<'_>) -> ServiceView {
 
 /// The step from 1 (0 when no rollout runs), and its name.
 fn position(status: &ServiceStatus, plan: Option<&Plan>) -> (u32, Option<String>) {
-    let Some(rollout) = status.running() else { return (0, None) };
+    let Some(rollout) = status.running() else {
+        return (0, None);
+    };
     let RolloutState::Stepping { step, .. } = &rollout.state else {
         return (1, Some("start".to_owned()));
     };
@@ -78,7 +84,11 @@ fn position(status: &ServiceStatus, plan: Option<&Plan>) -> (u32, Option<String>
 fn revisions(parts: &Parts<'_>) -> BTreeMap<RevisionNumber, RevisionView> {
     let now = Instant::now();
     let observed = &parts.outcome.observation.replicas;
-    let wanted = parts.outcome.decision.as_ref().map(|decision| &decision.desired.replicas);
+    let wanted = parts
+        .outcome
+        .decision
+        .as_ref()
+        .map(|decision| &decision.desired.replicas);
     let target = parts.status.rollout.as_ref().map(|rollout| rollout.target);
     let mut numbers: Vec<RevisionNumber> = observed.keys().copied().collect();
     numbers.extend(parts.status.stable);
@@ -95,14 +105,17 @@ fn revisions(parts: &Parts<'_>) -> BTreeMap<RevisionNumber, RevisionView> {
             Some(micros as f64 / 1_000.0)
         };
         let view = RevisionView {
-            replicas: wanted.and_then(|wanted| wanted.get(&number)).copied().unwrap_or(0),
+            replicas: wanted
+                .and_then(|wanted| wanted.get(&number))
+                .copied()
+                .unwrap_or(0),
             ready: counts.ready,
             restarts: counts.restarts_max,
             cpu: usage.map(|usage| usage.cpu_cores),
             memory_bytes: usage.map(|usage| usage.memory_bytes_max),
-            request_rate: recent
-                .as_ref()
-                .map_or(0.0, |recent| recent.counters.requests as f64 / recent.seconds),
+            request_rate: recent.as_ref().map_or(0.0, |recent| {
+                recent.counters.requests as f64 / recent.seconds
+            }),
             error_ratio: recent.as_ref().and_then(|recent| {
                 let requests = recent.counters.requests;
                 (requests > 0).then(|| recent.counters.errors() as f64 / requests as f64)

@@ -46,7 +46,12 @@ impl ServiceWorld<'_> {
     /// The longest window that any check of the plan asks for.
     fn span(plan: &Plan) -> Duration {
         let of_steps = plan.steps.iter().flat_map(|step| &step.checks);
-        plan.checks.iter().chain(of_steps).map(|check| check.window).max().unwrap_or_default()
+        plan.checks
+            .iter()
+            .chain(of_steps)
+            .map(|check| check.window)
+            .max()
+            .unwrap_or_default()
     }
 
     fn checks<'p>(plan: &'p Plan, status: &ServiceStatus) -> Vec<&'p Check> {
@@ -54,7 +59,10 @@ impl ServiceWorld<'_> {
             RolloutState::Stepping { step, .. } => plan.steps.get(*step as usize),
             _ => None,
         });
-        plan.checks.iter().chain(step.into_iter().flat_map(|step| &step.checks)).collect()
+        plan.checks
+            .iter()
+            .chain(step.into_iter().flat_map(|step| &step.checks))
+            .collect()
     }
 
     /// Starts the measurements anew when a step's traffic has begun.
@@ -75,7 +83,11 @@ impl ServiceWorld<'_> {
             return;
         }
         let service = self.service.clone();
-        if let Err(error) = self.parts.store.effect_started(&service, &effect.id, self.now) {
+        if let Err(error) = self
+            .parts
+            .store
+            .effect_started(&service, &effect.id, self.now)
+        {
             tracing::warn!(%error, effect = %effect.id, "an effect's start cannot be recorded; it waits");
             return;
         }
@@ -126,14 +138,22 @@ impl World for ServiceWorld<'_> {
                 .iter()
                 .map(|(revision, usage)| {
                     let memory_bytes = usage.memory_bytes_max;
-                    (*revision, Usage { cpu_cores: usage.cpu_cores, memory_bytes })
+                    (
+                        *revision,
+                        Usage {
+                            cpu_cores: usage.cpu_cores,
+                            memory_bytes,
+                        },
+                    )
                 })
                 .collect(),
         };
         self.cover(status);
         let mut measurements = BTreeMap::new();
         if let Some(rollout) = status.running() {
-            self.memory.history.push(now, Self::span(plan), &self.snapshot);
+            self.memory
+                .history
+                .push(now, Self::span(plan), &self.snapshot);
             for check in Self::checks(plan, status) {
                 let measured = self.memory.history.measure(
                     check,
@@ -147,9 +167,14 @@ impl World for ServiceWorld<'_> {
                 }
             }
         }
-        let effects = status.rollout.as_ref().map_or_else(BTreeMap::new, |rollout| {
-            self.parts.shared.effects_of(service, &format!("{service}/{}/", rollout.id))
-        });
+        let effects = status
+            .rollout
+            .as_ref()
+            .map_or_else(BTreeMap::new, |rollout| {
+                self.parts
+                    .shared
+                    .effects_of(service, &format!("{service}/{}/", rollout.id))
+            });
         Observation {
             settled: self.parts.settled(service),
             replicas,
@@ -166,7 +191,11 @@ impl World for ServiceWorld<'_> {
             answers: record.answers,
             at: record.at,
         };
-        self.parts.store.commit(&transition).map(|_| ()).map_err(|error| error.to_string())
+        self.parts
+            .store
+            .commit(&transition)
+            .map(|_| ())
+            .map_err(|error| error.to_string())
     }
 
     fn act(&mut self, decision: &Decision, effects: bool) {
@@ -203,7 +232,9 @@ impl World for ServiceWorld<'_> {
                 .as_ref()
                 .map(|rollout| format!("{service}/{}/", rollout.id))
                 .unwrap_or_default();
-            self.memory.started.retain(|id| id.as_str().starts_with(&prefix));
+            self.memory
+                .started
+                .retain(|id| id.as_str().starts_with(&prefix));
             for effect in &decision.effects {
                 self.start_effect(effect);
             }

@@ -57,16 +57,28 @@ pub(super) fn start(address: SocketAddr, rate: u32, users: u32) -> Load {
     let users = users.max(1);
     let period = Duration::from_secs(1) * users / rate.max(1);
     for number in 0..users {
-        let user = User { address, period, tally: Arc::clone(&tally), stop: stop.subscribe() };
+        let user = User {
+            address,
+            period,
+            tally: Arc::clone(&tally),
+            stop: stop.subscribe(),
+        };
         tasks.spawn(user.run(period * number / users));
     }
-    Load { tally, stop, users: tasks }
+    Load {
+        tally,
+        stop,
+        users: tasks,
+    }
 }
 
 impl Load {
     /// What was seen so far.
     pub(super) fn tally(&self) -> Tally {
-        self.tally.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.tally
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Lets every user finish their request, and ends.
@@ -116,19 +128,28 @@ impl User {
         if !usable {
             *connection = Some(self.connect().await?);
         }
-        let Some(sender) = connection else { return Err("no connection".to_owned()) };
+        let Some(sender) = connection else {
+            return Err("no connection".to_owned());
+        };
         let request = Request::get("/reserve")
             .header("host", "demo")
             .body(Empty::new())
             .map_err(|error| error.to_string())?;
-        let response = sender.send_request(request).await.map_err(|error| error.to_string())?;
+        let response = sender
+            .send_request(request)
+            .await
+            .map_err(|error| error.to_string())?;
         let status = response.status();
         let version = response
             .headers()
             .get(VERSION_HEADER)
             .and_then(|value| value.to_str().ok())
             .map(str::to_owned);
-        let body = response.into_body().collect().await.map_err(|error| error.to_string())?;
+        let body = response
+            .into_body()
+            .collect()
+            .await
+            .map_err(|error| error.to_string())?;
         let version = version.ok_or_else(|| {
             let text = String::from_utf8_lossy(&body.to_bytes()).trim().to_owned();
             format!("{status} by the proxy: {text}")
@@ -137,10 +158,15 @@ impl User {
     }
 
     async fn connect(&self) -> Result<SendRequest<Empty<Bytes>>, String> {
-        let stream = TcpStream::connect(self.address).await.map_err(|error| error.to_string())?;
-        stream.set_nodelay(true).map_err(|error| error.to_string())?;
-        let (sender, driver) =
-            handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
+        let stream = TcpStream::connect(self.address)
+            .await
+            .map_err(|error| error.to_string())?;
+        stream
+            .set_nodelay(true)
+            .map_err(|error| error.to_string())?;
+        let (sender, driver) = handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| error.to_string())?;
         tokio::spawn(driver);
         Ok(sender)
     }

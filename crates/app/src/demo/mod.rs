@@ -81,7 +81,11 @@ fn tell(report: &Report, show: Show) -> anyhow::Result<ExitCode> {
     for miss in &misses {
         crate::out::error(&format!("not as expected: {miss}"));
     }
-    Ok(if misses.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if misses.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// The demo's document. Its steps are short, so that the whole takes about a minute.
@@ -114,14 +118,20 @@ fn write_document(folder: &Path) -> anyhow::Result<std::path::PathBuf> {
 
 async fn play(stage: &mut Stage, session: &Session) -> anyhow::Result<Report> {
     stage.say("A service with two replicas starts behind the proxy.");
-    let first = stage.until(session, "the service to come up", |view| view.phase == Phase::Healthy).await?;
+    let first = stage
+        .until(session, "the service to come up", |view| {
+            view.phase == Phase::Healthy
+        })
+        .await?;
     let address: SocketAddr = first
         .listen
         .as_deref()
         .context("the service has no address")?
         .parse()
         .context("the service's address cannot be read")?;
-    stage.say(&format!("{RATE} requests a second go through it, on {address}."));
+    stage.say(&format!(
+        "{RATE} requests a second go through it, on {address}."
+    ));
     let load = load::start(address, RATE, USERS);
     tokio::time::sleep(Duration::from_secs(2)).await;
     let bad = bad_release(stage, session, &load).await;
@@ -131,7 +141,9 @@ async fn play(stage: &mut Stage, session: &Session) -> anyhow::Result<Report> {
     };
     let tally = load.stop().await;
     if let Some(failure) = &tally.last_failure {
-        stage.say(&format!("The last request that failed in the proxy: {failure}"));
+        stage.say(&format!(
+            "The last request that failed in the proxy: {failure}"
+        ));
     }
     Ok(Report {
         requests: tally.requests,
@@ -146,13 +158,23 @@ async fn bad_release(
     session: &Session,
     load: &Load,
 ) -> anyhow::Result<BadRelease> {
-    stage.say(&format!("Version 2 fails {} % of its requests. It is released.", 2));
+    stage.say(&format!(
+        "Version 2 fails {} % of its requests. It is released.",
+        2
+    ));
     stage.deploy("2", FAIL_RATIO).await?;
-    stage.until(session, "the bad release to be taken back", |view| view.canary.is_none()).await?;
+    stage
+        .until(session, "the bad release to be taken back", |view| {
+            view.canary.is_none()
+        })
+        .await?;
     // Requests that were under way at the decision are counted as well.
     tokio::time::sleep(Duration::from_millis(500)).await;
     let entries = stage.entries().await?;
-    let decision = entries.iter().rev().find(|entry| entry.entry.rule == Rule::Aborted);
+    let decision = entries
+        .iter()
+        .rev()
+        .find(|entry| entry.entry.rule == Rule::Aborted);
     let seen = load.tally().versions.get("2").copied().unwrap_or_default();
     let since = |from: Option<Timestamp>, to: Option<Timestamp>| Some(to?.0 - from?.0);
     let decided_at = decision.map(|entry| entry.at);
@@ -170,11 +192,14 @@ async fn good_release(stage: &mut Stage, session: &Session) -> anyhow::Result<Go
     let began = Instant::now();
     let revision = stage.deploy("3", "0").await?;
     let view = stage
-        .until(session, "the good release to end", |view| view.canary.is_none())
+        .until(session, "the good release to end", |view| {
+            view.canary.is_none()
+        })
         .await?;
     let promoted = view.stable == Some(revision);
     Ok(GoodRelease {
-        promoted_after_ms: promoted.then(|| i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX)),
+        promoted_after_ms: promoted
+            .then(|| i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX)),
     })
 }
 
@@ -188,8 +213,15 @@ struct Stage {
 
 impl Stage {
     fn new(show: Show, state_dir: &Path) -> Stage {
-        let screen = (!show.json && screen::is_interactive()).then(Screen::open).and_then(Result::ok);
-        Stage { client: Client::local(state_dir), news: News::default(), screen, show }
+        let screen = (!show.json && screen::is_interactive())
+            .then(Screen::open)
+            .and_then(Result::ok);
+        Stage {
+            client: Client::local(state_dir),
+            news: News::default(),
+            screen,
+            show,
+        }
     }
 
     /// A sentence of the story.
@@ -208,7 +240,14 @@ impl Stage {
     fn draw(&mut self, view: &ServiceView) {
         if let Some(screen) = &mut self.screen {
             let (width, height) = screen::room();
-            let lines = frame(std::slice::from_ref(view), Layout { width, height, selected: None });
+            let lines = frame(
+                std::slice::from_ref(view),
+                Layout {
+                    width,
+                    height,
+                    selected: None,
+                },
+            );
             if let Err(error) = screen.draw(&lines, self.show.colour) {
                 tracing::debug!(%error, "the screen cannot be drawn");
             }
@@ -240,7 +279,10 @@ impl Stage {
             }
             tokio::time::sleep(LOOK).await;
         }
-        bail!("the demo waited {} s for {what}, in vain", ACT_MAX.as_secs())
+        bail!(
+            "the demo waited {} s for {what}, in vain",
+            ACT_MAX.as_secs()
+        )
     }
 
     async fn deploy(
@@ -261,6 +303,12 @@ impl Stage {
 
     async fn entries(&self) -> anyhow::Result<Vec<LogEntry>> {
         let service = ServiceName::new("reserve").map_err(anyhow::Error::msg)?;
-        Ok(self.client.audit(&AuditQuery { service: Some(service), ..AuditQuery::default() }).await?)
+        Ok(self
+            .client
+            .audit(&AuditQuery {
+                service: Some(service),
+                ..AuditQuery::default()
+            })
+            .await?)
     }
 }

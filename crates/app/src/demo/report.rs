@@ -48,14 +48,19 @@ impl Report {
     pub(super) fn misses(&self) -> Vec<String> {
         let mut misses = Vec::new();
         if self.failed_by_proxy > 0 {
-            misses.push(format!("the proxy failed {} requests", self.failed_by_proxy));
+            misses.push(format!(
+                "the proxy failed {} requests",
+                self.failed_by_proxy
+            ));
         }
         if self.bad_release.detected_after_ms.is_none() {
             misses.push("the bad release was not caught".to_owned());
         }
         match self.bad_release.zero_traffic_after_ms {
             Some(late) if late >= ZERO_TRAFFIC_MAX_MS => {
-                misses.push(format!("the bad release got traffic {late} ms after the decision"));
+                misses.push(format!(
+                    "the bad release got traffic {late} ms after the decision"
+                ));
             }
             _ => {}
         }
@@ -106,7 +111,9 @@ mod tests {
                 zero_traffic_after_ms: Some(0),
                 ..BadRelease::default()
             },
-            good_release: GoodRelease { promoted_after_ms: Some(1) },
+            good_release: GoodRelease {
+                promoted_after_ms: Some(1),
+            },
         }
     }
 

@@ -35,14 +35,19 @@ pub(crate) async fn serve(options: Options) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("the demo service cannot listen on port {}", options.port))?;
     let version = HeaderValue::from_str(&options.version).context("the version is not a header")?;
-    let answer = Arc::new(Answer { version, fail_ratio: options.fail_ratio });
+    let answer = Arc::new(Answer {
+        version,
+        fail_ratio: options.fail_ratio,
+    });
     let mut terminate = signal(SignalKind::terminate()).context("cannot watch for signals")?;
     loop {
         let stream = tokio::select! {
             accepted = listener.accept() => accepted.context("the demo service cannot accept")?.0,
             _ = terminate.recv() => return Ok(()),
         };
-        stream.set_nodelay(true).context("the demo service cannot set up a connection")?;
+        stream
+            .set_nodelay(true)
+            .context("the demo service cannot set up a connection")?;
         let answer = Arc::clone(&answer);
         tokio::spawn(async move {
             let service = service_fn(move |request| {
@@ -70,7 +75,10 @@ impl Answer {
         let is_probe = request.uri().path() == "/healthz";
         let fails = !is_probe && fastrand::f64() < self.fail_ratio;
         let (status, text) = if fails {
-            (StatusCode::INTERNAL_SERVER_ERROR, "no stock could be reserved\n")
+            (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "no stock could be reserved\n",
+            )
         } else {
             (StatusCode::OK, "reserved\n")
         };
@@ -78,7 +86,10 @@ impl Answer {
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(VERSION_HEADER, self.version.clone());
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("text/plain; charset=utf-8"),
+        );
         response
     }
 }

@@ -1,6 +1,7 @@
 //! Figures in words: spans, rates, ratios, phases.
 
 use super::text::Tone;
+use sluice_model::plan::Metric;
 use sluice_model::report::Verdict;
 use sluice_model::time::format_span;
 use sluice_model::view::{Phase, ServiceView};
@@ -60,6 +61,23 @@ pub(crate) fn millis(millis: Option<f64>) -> String {
         None => "–".to_owned(),
         Some(millis) if millis >= 100.0 => format!("{millis:.0}"),
         Some(millis) => format!("{millis:.1}"),
+    }
+}
+
+/// A measured value with its unit.
+pub(crate) fn measured(metric: Metric, value: Option<f64>) -> String {
+    let Some(value) = value else {
+        return "–".to_owned();
+    };
+    match metric {
+        Metric::ErrorRatio
+        | Metric::ClientErrorRatio
+        | Metric::TimeoutRatio
+        | Metric::MirrorDiffRatio => ratio(Some(value)),
+        Metric::Latency(_) => format!("{value:.1} ms"),
+        Metric::RequestRate => rate(value),
+        Metric::Cpu => format!("{value:.2} cores"),
+        Metric::Memory => format!("{:.1} MiB", value / (1024.0 * 1024.0)),
     }
 }
 

@@ -19,6 +19,9 @@ const DOTS_MAX: u32 = 24;
 /// Checks of one service that are shown, at most; failing ones come first.
 const CHECKS_MAX: usize = 8;
 
+/// Lines of a message, at most.
+const MESSAGE_LINES_MAX: usize = 4;
+
 /// How a frame is laid out.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Layout {
@@ -123,17 +126,38 @@ fn summary(view: &ServiceView, marked: bool) -> Line {
 /// A service in full.
 pub(crate) fn block(view: &ServiceView, width: usize, marked: bool) -> Vec<Line> {
     let mut lines = vec![head(view, width, marked)];
-    lines.push(
-        Line::new()
-            .with(Tone::Plain, "  ")
-            .with(Tone::Plain, &view.message),
-    );
+    // While a rollout runs, the checks below say the rest, and a changing height would flicker.
+    let message_lines = if view.canary.is_some() {
+        1
+    } else {
+        MESSAGE_LINES_MAX
+    };
+    lines.extend(wrapped(&view.message, width, message_lines));
     if let Some(steps) = steps(view) {
         lines.push(steps);
     }
     lines.extend(sides(view, width));
     lines.extend(checks(&view.checks));
     lines.into_iter().map(|line| line.fit(width)).collect()
+}
+
+/// A text in at most so many indented lines; what is left stays on the last one, to be cut.
+fn wrapped(text: &str, width: usize, lines_max: usize) -> Vec<Line> {
+    let mut lines = vec![Line::new().with(Tone::Plain, "  ")];
+    for word in text.split_whitespace() {
+        let count = lines.len();
+        let Some(line) = lines.last_mut() else { break };
+        let is_first = line.spans.len() == 1;
+        let next = Line::new()
+            .with(Tone::Plain, if is_first { "" } else { " " })
+            .with(Tone::Plain, word);
+        if !is_first && count < lines_max && line.width() + next.width() > width {
+            lines.push(Line::new().with(Tone::Plain, "  ").with(Tone::Plain, word));
+        } else {
+            line.append(next);
+        }
+    }
+    lines
 }
 
 fn head(view: &ServiceView, width: usize, marked: bool) -> Line {
@@ -346,9 +370,8 @@ fn weight_bar(weight: Weight, width: usize, tone: Tone) -> Line {
     if filled == 0 && weight > Weight::ZERO {
         filled = 1;
     }
-    let mut line = Line::new()
-        .with(tone, "█".repeat(filled / 8))
-        .with(tone, EIGHTHS[filled % 8]);
+    let full = "█".repeat(filled / 8);
+    let mut line = Line::new().with(tone, full + EIGHTHS[filled % 8]);
     line.push(Tone::Quiet, "░".repeat(width - filled.div_ceil(8)));
     line
 }
@@ -435,6 +458,11 @@ mod tests {
     fn an_aborted_rollout_beside_a_healthy_service() {
         let views = [samples::aborted("checkout"), samples::healthy("mail")];
         insta::assert_snapshot!(picture(&views, 100, 40));
+    }
+
+    #[test]
+    fn the_whole_reason_of_an_abort_is_shown() {
+        insta::assert_snapshot!(picture(&[samples::aborted("checkout")], 44, 40));
     }
 
     #[test]

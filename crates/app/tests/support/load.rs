@@ -11,23 +11,23 @@ use std::time::{Duration, Instant};
 
 /// What the load saw.
 #[derive(Clone, Debug, Default)]
-pub struct Seen {
-    pub requests: u64,
+pub(crate) struct Seen {
+    pub(crate) requests: u64,
     /// Requests without an answer of a replica, each with its cause.
-    pub failures: Vec<String>,
+    pub(crate) failures: Vec<String>,
     /// Answers by version and status.
-    pub answers: BTreeMap<(String, u16), u64>,
+    pub(crate) answers: BTreeMap<(String, u16), u64>,
 }
 
 /// A running load.
-pub struct Load {
+pub(crate) struct Load {
     seen: Arc<Mutex<Seen>>,
     stop: Arc<AtomicBool>,
     users: Vec<JoinHandle<()>>,
 }
 
 /// Starts `users` connections of `rate` requests a second each.
-pub fn start(address: SocketAddr, users: usize, rate: u32) -> Load {
+pub(crate) fn start(address: SocketAddr, users: usize, rate: u32) -> Load {
     let seen = Arc::new(Mutex::new(Seen::default()));
     let stop = Arc::new(AtomicBool::new(false));
     let users = (0..users)
@@ -40,12 +40,12 @@ pub fn start(address: SocketAddr, users: usize, rate: u32) -> Load {
 }
 
 impl Load {
-    pub fn seen(&self) -> Seen {
+    pub(crate) fn seen(&self) -> Seen {
         self.seen.lock().unwrap().clone()
     }
 
     /// Ends the load and returns what it saw.
-    pub fn stop(self) -> Seen {
+    pub(crate) fn stop(self) -> Seen {
         self.stop.store(true, Ordering::Relaxed);
         for user in self.users {
             user.join().unwrap();
@@ -80,7 +80,7 @@ fn user(address: SocketAddr, rate: u32, seen: &Mutex<Seen>, stop: &AtomicBool) {
 type Connection = BufReader<TcpStream>;
 
 /// One request; answers with version and status.
-pub fn ask(
+pub(crate) fn ask(
     address: SocketAddr,
     connection: &mut Option<Connection>,
 ) -> Result<(String, u16), String> {

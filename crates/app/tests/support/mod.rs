@@ -9,7 +9,7 @@
     reason = "a failed step fails the test"
 )]
 
-pub mod load;
+pub(crate) mod load;
 
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -19,13 +19,13 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// The binary under test.
-pub const BIN: &str = env!("CARGO_BIN_EXE_sluice");
+pub(crate) const BIN: &str = env!("CARGO_BIN_EXE_sluice");
 
 /// Longest wait for anything to come about.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A folder with a document and a state, and the Sluice that runs on them.
-pub struct Sluice {
+pub(crate) struct Sluice {
     folder: tempfile::TempDir,
     running: Option<Child>,
     /// Marks the replicas of this test among all processes.
@@ -33,7 +33,7 @@ pub struct Sluice {
 }
 
 /// The document of one service that runs the demo's program. `release` is the YAML of its release.
-pub fn document(release: &str, replicas: u32) -> String {
+pub(crate) fn document(release: &str, replicas: u32) -> String {
     format!(
         r#"services:
   web:
@@ -50,7 +50,7 @@ pub fn document(release: &str, replicas: u32) -> String {
 
 impl Sluice {
     /// A folder with this document; nothing runs yet.
-    pub fn new(document: &str) -> Self {
+    pub(crate) fn new(document: &str) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("sluice-test-")
             .tempdir()
@@ -71,25 +71,25 @@ impl Sluice {
     }
 
     /// The same, and up.
-    pub fn up_with(document: &str) -> Self {
+    pub(crate) fn up_with(document: &str) -> Self {
         let mut sluice = Self::new(document);
         sluice.up();
         sluice
     }
 
-    pub fn write(&self, document: &str) {
+    pub(crate) fn write(&self, document: &str) {
         fs::write(self.folder.path().join("sluice.yaml"), document).unwrap();
     }
 
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    pub fn state(&self) -> PathBuf {
+    pub(crate) fn state(&self) -> PathBuf {
         self.folder.path().join(".sluice")
     }
 
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.running.as_ref().unwrap().id()
     }
 
@@ -109,7 +109,7 @@ impl Sluice {
     }
 
     /// Starts `sluice up` with further arguments, without waiting for it.
-    pub fn spawn_up(&self, arguments: &[&str]) -> Child {
+    pub(crate) fn spawn_up(&self, arguments: &[&str]) -> Child {
         let log = File::options()
             .create(true)
             .append(true)
@@ -125,7 +125,7 @@ impl Sluice {
     }
 
     /// Starts Sluice and waits until it answers.
-    pub fn up(&mut self) {
+    pub(crate) fn up(&mut self) {
         self.running = Some(self.spawn_up(&[]));
         self.wait_until("sluice answers", |sluice| {
             sluice.run(&["status", "-o", "json"]).status.success()
@@ -133,7 +133,7 @@ impl Sluice {
     }
 
     /// A second Sluice takes over from the running one; returns the old process.
-    pub fn take_over(&mut self) -> Child {
+    pub(crate) fn take_over(&mut self) -> Child {
         let old = self
             .running
             .replace(self.spawn_up(&["--take-over"]))
@@ -150,12 +150,12 @@ impl Sluice {
     }
 
     /// Takes a process that was started by [`Sluice::spawn_up`] as the running one.
-    pub fn adopt(&mut self, child: Child) {
+    pub(crate) fn adopt(&mut self, child: Child) {
         self.running = Some(child);
     }
 
     /// Process numbers of the replicas as Sluice knows them.
-    pub fn known_pids(&self) -> BTreeSet<u32> {
+    pub(crate) fn known_pids(&self) -> BTreeSet<u32> {
         let replicas = self.json(&["replicas", "web"]);
         let pids = replicas.as_array().unwrap().iter();
         pids.filter_map(|replica| replica["pid"].as_u64())
@@ -164,31 +164,31 @@ impl Sluice {
     }
 
     /// What Sluice has written itself.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("up.log")).unwrap_or_default()
     }
 
     /// SIGKILL to Sluice alone; its replicas go on.
-    pub fn kill_9(&mut self) {
+    pub(crate) fn kill_9(&mut self) {
         let mut child = self.running.take().unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
     }
 
     /// Ends Sluice in order and returns its exit code.
-    pub fn stop(&mut self) -> Option<i32> {
+    pub(crate) fn stop(&mut self) -> Option<i32> {
         let mut child = self.running.take()?;
         signal(child.id(), "TERM");
         wait_for_exit(&mut child)
     }
 
     /// Runs a command of the binary to its end.
-    pub fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().unwrap()
     }
 
     /// Runs a command that must succeed, and reads its JSON.
-    pub fn json(&self, arguments: &[&str]) -> Value {
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
         let output = self.run(&[arguments, &["-o", "json"]].concat());
         assert!(
             output.status.success(),
@@ -201,18 +201,18 @@ impl Sluice {
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
-    pub fn status(&self) -> Value {
+    pub(crate) fn status(&self) -> Value {
         self.json(&["status", "web"])
     }
 
     /// The status, or null while Sluice does not answer.
-    pub fn try_status(&self) -> Value {
+    pub(crate) fn try_status(&self) -> Value {
         let output = self.run(&["status", "web", "-o", "json"]);
         serde_json::from_slice(&output.stdout).unwrap_or_default()
     }
 
     /// Waits until the service's status is as wanted.
-    pub fn wait_status(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) fn wait_status(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let mut last = Value::Null;
         let until = Instant::now() + PATIENCE;
         while Instant::now() < until {
@@ -228,11 +228,11 @@ impl Sluice {
         );
     }
 
-    pub fn wait_healthy(&self) -> Value {
+    pub(crate) fn wait_healthy(&self) -> Value {
         self.wait_status("healthy", |status| status["phase"] == "Healthy")
     }
 
-    pub fn wait_until(&self, what: &str, wanted: impl Fn(&Self) -> bool) {
+    pub(crate) fn wait_until(&self, what: &str, wanted: impl Fn(&Self) -> bool) {
         let until = Instant::now() + PATIENCE;
         while Instant::now() < until {
             if wanted(self) {
@@ -247,12 +247,12 @@ impl Sluice {
     }
 
     /// Where the proxy listens.
-    pub fn address(&self) -> std::net::SocketAddr {
+    pub(crate) fn address(&self) -> std::net::SocketAddr {
         self.status()["listen"].as_str().unwrap().parse().unwrap()
     }
 
     /// Releases another version.
-    pub fn deploy(&self, version: &str, fail_ratio: &str) -> Value {
+    pub(crate) fn deploy(&self, version: &str, fail_ratio: &str) -> Value {
         let (version, fails) = (
             format!("DEMO_VERSION={version}"),
             format!("DEMO_FAIL_RATIO={fail_ratio}"),
@@ -262,7 +262,7 @@ impl Sluice {
 
     /// Process numbers of the replicas, wherever they came from. They alone carry both the mark of
     /// this test and the name of a replica.
-    pub fn replica_pids(&self) -> BTreeSet<u32> {
+    pub(crate) fn replica_pids(&self) -> BTreeSet<u32> {
         let mark = format!("LANG={}", self.mark);
         fs::read_dir("/proc")
             .unwrap()
@@ -294,7 +294,7 @@ impl Drop for Sluice {
 }
 
 /// Sends a signal to a process that this test started.
-pub fn signal(pid: u32, name: &str) {
+pub(crate) fn signal(pid: u32, name: &str) {
     Command::new("kill")
         .args([&format!("-{name}"), &pid.to_string()])
         .status()
@@ -302,7 +302,7 @@ pub fn signal(pid: u32, name: &str) {
 }
 
 /// Waits for a process to end; its exit code, or `None` when it did not end or was killed.
-pub fn wait_for_exit(child: &mut Child) -> Option<i32> {
+pub(crate) fn wait_for_exit(child: &mut Child) -> Option<i32> {
     let until = Instant::now() + PATIENCE;
     while Instant::now() < until {
         if let Some(status) = child.try_wait().unwrap() {

@@ -9,7 +9,7 @@
 //! `guards` (what takes the canary back) → `steps` and `leaving` (what moves
 //! forward) → `traffic` and `in_place` (the
 //! desired state that follows from where the rollout stands). `hooks` says which effect runs, `summary` how a
-//! status is told to people, [`outline`] what a plan would do.
+//! status is told to people.
 
 mod clock;
 mod commands;
@@ -17,7 +17,6 @@ mod guards;
 mod hooks;
 mod in_place;
 mod leaving;
-pub mod outline;
 mod steps;
 mod summary;
 mod traffic;

@@ -205,7 +205,8 @@ impl Notes {
             let found = self.spots.iter().enumerate().find_map(|(index, spot)| {
                 let last = match &spot.segment {
                     Segment::Root => path.is_empty(),
-                    Segment::Key(key) => path.ends_with(&clip(key)),
+                    // A longer key may stand clipped in the path.
+                    Segment::Key(key) => key.len() > QUOTE_MAX || path.ends_with(key.as_str()),
                     Segment::Index(_) => path.ends_with(']'),
                 };
                 let node = NodeId(u32::try_from(index).unwrap_or(u32::MAX));

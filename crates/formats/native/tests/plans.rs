@@ -226,7 +226,10 @@ fn a_check_is_only_where_it_can_be_judged() {
                 .collect()
         })
         .collect();
-    assert_eq!(metrics[0], ["mirror-diff"]);
+    assert!(
+        metrics[0].contains(&"low-rate") && metrics[0].contains(&"mirror-diff"),
+        "copies are evidence"
+    );
     assert!(metrics[1].contains(&"low-rate") && !metrics[1].contains(&"mirror-diff"));
     assert!(metrics[4].is_empty(), "nothing to compare with at 100 %");
     let rate = plan.steps[1]
@@ -241,6 +244,18 @@ fn a_check_is_only_where_it_can_be_judged() {
             margin: 5.0
         }
     );
+    // Rolling: both sides serve while replicas are replaced.
+    let plan = plan_of(
+        "{strategy: rolling, checks: [{metric: errorRatio, maxRelative: 2x}]}",
+        4,
+    );
+    assert_eq!(plan.steps[0].checks.len(), 1);
+    // A preview, and those who match, may have no traffic at all: nothing is waited for.
+    let plan = plan_of(
+        "{steps: [{preview: true}, {match: {header: {name: x-beta}}}, 100]}",
+        1,
+    );
+    assert!(plan.steps.iter().all(|step| step.checks.is_empty()));
     // With a bake at 100 %, absolute limits are looked at there too.
     let plan = plan_of("{steps: [5, {weight: 100, bake: 5m}]}", 1);
     let last: Vec<&str> = plan.steps[1]
@@ -538,5 +553,60 @@ fn a_strategy_is_found_for_every_change() {
             suggestion.why
         );
         assert_eq!(plan_of(suggestion.release, 1).strategy.as_str(), release);
+    }
+}
+
+#[test]
+fn large_documents_are_answered_within_bounds() {
+    let many = |fields: &str| -> String {
+        let services: String = (0..3_000)
+            .map(|number| format!("  s{number}: {{run: ./a, {fields}}}\n"))
+            .collect();
+        format!("services:\n{services}")
+    };
+    let parsed = parse("sluice.yaml", &many("listen: 127.0.0.1:0"), "/");
+    assert_eq!(parsed.document.unwrap().services.len(), 3_000);
+    assert!(
+        parsed.diagnostics.len() <= 101,
+        "{} warnings",
+        parsed.diagnostics.len()
+    );
+    assert_eq!(parsed.diagnostics.last().unwrap().code, "more");
+    let parsed = parse("sluice.yaml", &many("listen: nowhere, colour: blue"), "/");
+    assert!(parsed.document.is_none() && parsed.diagnostics.len() <= 101);
+    let parsed = parse("sluice.yaml", &"#".repeat(1024 * 1024 + 1), "/");
+    assert_eq!(
+        parsed.diagnostics[0].to_string(),
+        "error[too-large]: the document has 1048577 bytes; the limit is 1048576; split it into several documents"
+    );
+}
+
+#[test]
+fn places_count_characters_whatever_the_encoding_of_lines() {
+    for (text, line, column, marked) in [
+        (
+            "services:\r\n  a:\r\n    run: ./a\r\n    listen: 80\r\n    redy: /x\r\n",
+            5,
+            5,
+            "redy",
+        ),
+        (
+            "# é\nservices: {a: {run: ./ü, listen: 80, redy: /x}}\n",
+            2,
+            38,
+            "redy",
+        ),
+        (
+            "\u{feff}services: {a: {run: ./a, listen: 80, redy: /x}}\n",
+            1,
+            38,
+            "redy",
+        ),
+    ] {
+        let parsed = parse("sluice.yaml", text, "/");
+        let place = parsed.diagnostics[0].place.as_ref().unwrap();
+        let (offset, length) = place.span.unwrap();
+        assert_eq!(&text[offset..offset + length], marked);
+        assert_eq!((place.line, place.column), (line, column), "{text:?}");
     }
 }

@@ -187,6 +187,21 @@ impl Backend for Fake {
         Ok(self.reply(name))
     }
 
+    async fn replicas(&self, _name: &ServiceName) -> Result<Vec<ReplicaEntry>, ApiError> {
+        Ok(vec![ReplicaEntry {
+            replica: ReplicaId("checkout-3-1".to_owned()),
+            revision: RevisionNumber(3),
+            state: "ready".to_owned(),
+            pid: Some(4_711),
+            port: Some(20_001),
+            ready_since: None,
+            restarts: 0,
+            last_failure: None,
+            cpu_cores: Some(0.5),
+            memory_bytes: Some(1_048_576),
+        }])
+    }
+
     async fn history(&self, _name: &ServiceName) -> Result<Vec<HistoryEntry>, ApiError> {
         Ok(self.world().history.clone())
     }

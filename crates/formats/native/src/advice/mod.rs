@@ -350,4 +350,3 @@ fn all_alike(document: &Document) -> Vec<Diagnostic> {
         "give critical services `release: HIGH` or `CRITICAL`, ordinary ones `blue-green` or `LOW`",
     )]
 }
-

@@ -6,8 +6,8 @@ use super::words::{check_label, positive_span, present};
 use crate::notes::{NodeId, Notes, clip};
 use crate::reading::Located;
 use crate::shape::{Brief, CheckFields, Checks, FailWord, MetricWord, Text};
-use sluice_model::plan::{Check, Limit, Metric, OnTrouble};
 use sluice_model::CheckName;
+use sluice_model::plan::{Check, Limit, Metric, OnTrouble};
 use std::time::Duration;
 
 /// Fewest canary samples for an absolute limit: with three failures as the least that count, a healthy
@@ -220,4 +220,3 @@ fn default_name(word: MetricWord) -> &'static str {
         MetricWord::MirrorDiffRatio => "mirror-diff",
     }
 }
-

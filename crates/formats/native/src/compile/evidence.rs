@@ -23,7 +23,13 @@ impl Evidence {
     /// Of a step, for checks that the step itself has.
     pub(crate) fn of(exposure: &Exposure) -> Self {
         match exposure {
-            Exposure::Split { weight, matches, mirror, preview, .. } => {
+            Exposure::Split {
+                weight,
+                matches,
+                mirror,
+                preview,
+                ..
+            } => {
                 let users = *weight > Weight::ZERO || !matches.is_empty() || *preview;
                 let traffic = users || mirror.is_some();
                 Self {
@@ -33,8 +39,16 @@ impl Evidence {
                 }
             }
             // Both sides serve while replicas are replaced.
-            Exposure::Rolling { .. } => Self { traffic: true, baseline: true, compared: false },
-            Exposure::Recreate => Self { traffic: true, baseline: false, compared: false },
+            Exposure::Rolling { .. } => Self {
+                traffic: true,
+                baseline: true,
+                compared: false,
+            },
+            Exposure::Recreate => Self {
+                traffic: true,
+                baseline: false,
+                compared: false,
+            },
         }
     }
 
@@ -42,7 +56,9 @@ impl Evidence {
     /// what matches, or who tries the preview, may never come.
     pub(crate) fn by_weight(exposure: &Exposure, bake: Duration) -> Self {
         let full = Self::of(exposure);
-        let Exposure::Split { weight, mirror, .. } = exposure else { return full };
+        let Exposure::Split { weight, mirror, .. } = exposure else {
+            return full;
+        };
         let shared = *weight > Weight::ZERO && *weight < Weight::FULL;
         let watched_switch = *weight == Weight::FULL && !bake.is_zero();
         Self {

@@ -7,7 +7,12 @@ use sluice_model::plan::{Limit, Metric};
 use sluice_model::time::parse_span;
 
 /// Exactly one of the four limits.
-pub(crate) fn limit(notes: &Notes, node: NodeId, metric: Metric, fields: &CheckFields) -> Option<Limit> {
+pub(crate) fn limit(
+    notes: &Notes,
+    node: NodeId,
+    metric: Metric,
+    fields: &CheckFields,
+) -> Option<Limit> {
     let given = [
         ("max", fields.max.as_ref().map(|field| field.node)),
         ("min", fields.min.as_ref().map(|field| field.node)),
@@ -142,4 +147,3 @@ fn value(notes: &Notes, node: NodeId, metric: Metric, LimitText(text): &LimitTex
 pub(crate) fn is_relative(limit: Limit) -> bool {
     matches!(limit, Limit::RelativeMax { .. } | Limit::RelativeMin { .. })
 }
-

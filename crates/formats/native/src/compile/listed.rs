@@ -225,4 +225,3 @@ fn replicas(notes: &Notes, field: &Field<Text>) -> CanarySize {
         }
     }
 }
-

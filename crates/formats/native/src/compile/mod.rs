@@ -157,7 +157,8 @@ fn named_releases<'a>(notes: &Notes, fields: &'a DocumentFields) -> Named<'a> {
 /// Two listeners at one address.
 fn refuse_collisions(notes: &Notes, addresses: &[(NodeId, SocketAddr)]) {
     let mut by_port: BTreeMap<u16, Vec<(NodeId, SocketAddr)>> = BTreeMap::new();
-    for (node, address) in addresses {
+    // Port 0 is another free one each time.
+    for (node, address) in addresses.iter().filter(|(_, address)| address.port() != 0) {
         let known = by_port.entry(address.port()).or_default();
         if let Some((first, _)) = known.iter().find(|(_, other)| collide(*address, *other)) {
             notes.error(

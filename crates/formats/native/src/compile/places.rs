@@ -70,7 +70,6 @@ fn parse_address(text: &str) -> Result<SocketAddr, (String, String)> {
 /// Whether two listeners cannot exist together.
 pub(crate) fn collide(one: SocketAddr, other: SocketAddr) -> bool {
     one.port() == other.port()
-        && one.port() != 0
         && (one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified())
 }
 

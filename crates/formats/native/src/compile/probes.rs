@@ -120,4 +120,3 @@ fn probe_path(notes: &Notes, node: NodeId, path: &str) -> Option<String> {
     }
     Some(path.to_owned())
 }
-

@@ -9,13 +9,13 @@ use super::words::{count, plain_text, positive_span, present, size, span};
 use crate::ServiceSpec;
 use crate::notes::{NodeId, Notes, clip};
 use crate::reading::Located;
-use crate::shape::{Field, LimitFields, Many, ProtocolWord, ServiceFields, StickyFields, Text, TlsFields};
+use crate::shape::{
+    Field, LimitFields, Many, ProtocolWord, ServiceFields, StickyFields, Text, TlsFields,
+};
 use sluice_model::ServiceName;
 use sluice_model::ids::SERVICE_NAME_MAX;
 use sluice_model::routes::Assignment;
-use sluice_model::workload::{
-    Listener, Protocol, Stopping, TlsFiles, TrafficLimits, Workload,
-};
+use sluice_model::workload::{Listener, Protocol, Stopping, TlsFiles, TrafficLimits, Workload};
 use std::net::SocketAddr;
 use std::time::Duration;
 

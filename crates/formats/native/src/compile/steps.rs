@@ -7,10 +7,10 @@ use super::hooks::hooks;
 use super::listed::listed_steps;
 use super::presets::Base;
 use super::release::{ServiceFacts, surge_and_unavailable};
-use super::words::{check_label, label, present, span, weight};
-use crate::notes::{NodeId, Notes, clip};
+use super::words::{present, weight};
+use crate::notes::{NodeId, Notes};
 use crate::reading::Located;
-use crate::shape::{Brief, Field, MirrorFields, PercentText, ReleaseFields, StepFields, Text};
+use crate::shape::{Brief, Field, MirrorFields, PercentText, ReleaseFields, Text};
 use sluice_model::Weight;
 use sluice_model::plan::{CanarySize, Exposure, Gate, OnTrouble, Step, Strategy};
 use sluice_model::routes::Mirror;
@@ -84,7 +84,12 @@ fn with_checks(context: &StepContext<'_>, bare: Vec<Bare<'_>>, drafts: &mut [Dra
 }
 
 /// A step that sends a share to the canary, and does nothing else.
-pub(crate) fn split(name: impl Into<String>, weight: Weight, canary: CanarySize, bake: Duration) -> Step {
+pub(crate) fn split(
+    name: impl Into<String>,
+    weight: Weight,
+    canary: CanarySize,
+    bake: Duration,
+) -> Step {
     Step {
         name: name.into(),
         exposure: Exposure::Split {

@@ -4,7 +4,8 @@ use super::{Fault, Reader};
 use crate::tree::Node;
 use serde::de::value::{StrDeserializer, U32Deserializer};
 use serde::de::{
-    self, DeserializeSeed, EnumAccess, IntoDeserializer as _, MapAccess, SeqAccess, VariantAccess, Visitor,
+    self, DeserializeSeed, EnumAccess, IntoDeserializer as _, MapAccess, SeqAccess, VariantAccess,
+    Visitor,
 };
 
 /// Number and value of a [`Located`].
@@ -114,8 +115,8 @@ impl<'de> MapAccess<'de> for Fields<'_> {
 }
 
 fn next_value<'de, S: DeserializeSeed<'de>>(
-    pub(super) reader: Reader<'_>,
-    pub(super) value: Option<&Node>,
+    reader: Reader<'_>,
+    value: Option<&Node>,
     seed: S,
 ) -> Result<S::Value, Fault> {
     match value {

@@ -77,4 +77,3 @@ impl de::Error for Fault {
         }
     }
 }
-

@@ -251,4 +251,3 @@ impl<'de> Deserializer<'de> for Reader<'_> {
         i8 i16 i32 i64 i128 u128 f32 f64 char bytes byte_buf unit unit_struct tuple tuple_struct
     }
 }
-

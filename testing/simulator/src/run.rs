@@ -1,0 +1,520 @@
+//! One run: services, weather and operators by a seed, turn after turn, every promise watched.
+
+use crate::bugs::Bug;
+use crate::effects::Fate;
+use crate::operators;
+use crate::plans;
+use crate::platform::Behaviour;
+use crate::random::Random;
+use crate::rules::RuleCounts;
+use crate::site::{CrashPoint, START, Site};
+use crate::traffic::Quality;
+use crate::watch::{Rest, Violation};
+use crate::weather::{Fault, Faults, Weather};
+use sluice_control::{Cell, Outcome};
+use sluice_model::command::CommandKind;
+use sluice_model::{Decision, Plan, RevisionNumber, ServiceName};
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+/// Longest time in which a service comes to rest when nothing goes wrong any more.
+const REST_MAX_MS: i64 = 15 * 60_000;
+/// How long what waits for data or somebody is watched further.
+const WAIT_WATCHED_MS: i64 = 60_000;
+/// Most turns at one moment: more is a spin.
+const TURNS_AT_ONCE_MAX: u32 = 50;
+/// Most revisions of one service.
+const REVISIONS_MAX: usize = 8;
+
+/// What a run may do.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// What may go wrong.
+    pub faults: Faults,
+    /// Whether operators ask for anything but deployments.
+    pub operators: bool,
+    /// Most services.
+    pub services_max: u64,
+    /// The planted bug.
+    pub bug: Option<Bug>,
+    /// Whether every turn is told.
+    pub trace: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            faults: Faults::ALL,
+            operators: true,
+            services_max: 3,
+            bug: None,
+            trace: false,
+        }
+    }
+}
+
+/// What a run came to.
+#[derive(Clone, Debug, Default)]
+pub struct RunReport {
+    /// The first broken promise, and the service that it was broken for.
+    pub violation: Option<(String, Violation)>,
+    /// A number over all decisions: the same for the same seed and settings.
+    pub digest: u64,
+    /// Turns taken.
+    pub turns: u64,
+    /// How often each rule fired.
+    pub rules: RuleCounts,
+    /// The turns, told.
+    pub trace: Vec<String>,
+}
+
+struct Seat {
+    cell: Cell,
+    site: Site,
+    random: Random,
+    replicas: u32,
+    next_at: i64,
+    command_at: i64,
+    turns_here: u32,
+    last: Option<Decision>,
+    rest: Rest,
+}
+
+struct Run {
+    settings: Settings,
+    weather: Weather,
+    random: Random,
+    seats: Vec<Seat>,
+    now: i64,
+    skew: i64,
+    quiet: bool,
+    report: RunReport,
+}
+
+/// Something outside of the seed, for the bug that depends on it.
+static HIDDEN: AtomicI64 = AtomicI64::new(0);
+
+/// Runs one seed.
+#[must_use]
+pub fn run(seed: u64, settings: &Settings) -> RunReport {
+    let mut random = Random::new(seed);
+    let weather = Weather::draw(&mut random, settings.faults);
+    let services = random.pick(&[1, 1, 1, 2, 3]).min(settings.services_max);
+    let mut run = Run {
+        settings: *settings,
+        weather,
+        seats: (0..services)
+            .map(|number| Seat::new(number, &random, &weather))
+            .collect(),
+        random,
+        now: 0,
+        skew: 0,
+        quiet: false,
+        report: RunReport::default(),
+    };
+    for seat in &mut run.seats {
+        seat.site.bug = settings.bug;
+    }
+    if settings.bug == Some(Bug::HiddenState) {
+        run.weather.pace_ms += HIDDEN.fetch_add(1, Ordering::Relaxed) % 50;
+    }
+    run.go();
+    run.finish()
+}
+
+impl Seat {
+    fn new(number: u64, random: &Random, weather: &Weather) -> Seat {
+        let name = ServiceName::new(format!("service{number}")).expect("a valid name");
+        let mut random = random.fork(100 + number);
+        let site = Site::new(name, &random);
+        let mut seat = Seat {
+            cell: Cell::new(site.store.status.clone()),
+            site,
+            replicas: random.between(1, 6) as u32,
+            next_at: 0,
+            command_at: random.between(2_000, 5_000),
+            turns_here: 0,
+            last: None,
+            rest: Rest::Moving,
+            random,
+        };
+        seat.site.traffic.rate = seat.random.pick(&[100.0, 500.0, 0.0]);
+        let revision = seat.new_revision(weather);
+        let at = seat.site.wall();
+        seat.site
+            .store
+            .ask(at, "ada", CommandKind::Deploy { revision });
+        seat
+    }
+
+    fn new_revision(&mut self, weather: &Weather) -> RevisionNumber {
+        let random = &mut self.random;
+        let plan = plans::plan(random, self.replicas);
+        let mut draw = |fault, percent| random.chance(percent) && weather.faults.has(fault);
+        let bad = draw(Fault::BadRevisions, 35);
+        let catches = plans::catches_bad_revisions(&plan);
+        let flaps = draw(Fault::Flapping, 25);
+        let crashes = draw(Fault::CrashLoops, 20);
+        let ready = !draw(Fault::NeverReady, 12);
+        let slow = draw(Fault::SlowStops, 30);
+        let fastest = random.between(50, 800);
+        let behaviour = Behaviour {
+            start_ms: (fastest, fastest + random.between(0, 1_500)),
+            ready,
+            crash_after_ms: crashes.then(|| random.between(200, 6_000)),
+            flap_ms: flaps.then(|| (random.between(500, 6_000), random.between(100, 2_500))),
+            stop_ms: if slow {
+                random.between(1_000, 8_000)
+            } else {
+                random.between(0, 300)
+            },
+        };
+        let quality = Quality {
+            errors: if bad { 0.5 } else { random.pick(&[0.0, 0.001]) },
+            ..Quality::default()
+        };
+        let revision = self.site.store.add_revision(plan);
+        self.site.platform.set_behaviour(revision, behaviour);
+        self.site.traffic.set_quality(revision, quality);
+        if bad && catches {
+            self.site.watch.hopeless.push(revision);
+        }
+        revision
+    }
+
+    fn plan(&self) -> Option<Arc<Plan>> {
+        let status = self.cell.status();
+        let rollout = status.rollout.as_ref();
+        rollout
+            .and_then(|rollout| self.site.store.plans.get(&rollout.target))
+            .cloned()
+    }
+}
+
+impl Run {
+    fn go(&mut self) {
+        let end = self.weather.quiet_at + REST_MAX_MS;
+        while let Some(index) = self.next_seat() {
+            let at = self.seats[index].next_at;
+            if at >= end {
+                return;
+            }
+            if at >= self.weather.quiet_at && !self.quiet {
+                self.calm_down();
+                continue;
+            }
+            self.now = self.now.max(at);
+            self.turn(index);
+            let violated = self.seats[index].site.watch.violation.is_some();
+            if violated || self.quiet && self.at_rest() {
+                return;
+            }
+        }
+    }
+
+    fn next_seat(&self) -> Option<usize> {
+        let seats = self.seats.iter().enumerate();
+        seats
+            .min_by_key(|(_, seat)| seat.next_at)
+            .map(|(index, _)| index)
+    }
+
+    /// Faults and operators stop.
+    fn calm_down(&mut self) {
+        self.quiet = true;
+        self.now = self.weather.quiet_at;
+        for seat in &mut self.seats {
+            seat.site.advance(self.now);
+            seat.site.store.fails_until = 0;
+            seat.site.blind_until = 0;
+            seat.site.stale_until = 0;
+            seat.site.hooks.fate = Fate::Succeeds;
+            if self.weather.heals {
+                seat.site.platform.heal(self.now);
+            }
+            seat.next_at = seat.next_at.min(self.now);
+        }
+        self.tell(|| "quiet".to_owned());
+    }
+
+    fn at_rest(&self) -> bool {
+        let waited = self.now - self.weather.quiet_at > WAIT_WATCHED_MS;
+        self.seats.iter().all(|seat| match seat.rest {
+            Rest::Resting => true,
+            Rest::WaitsForOperator | Rest::WaitsForWorld => waited,
+            Rest::Moving => waited && !self.weather.heals,
+        })
+    }
+
+    fn turn(&mut self, index: usize) {
+        if !self.quiet {
+            self.mishaps(index);
+            self.operate(index);
+        }
+        let settings = self.settings;
+        let seat = &mut self.seats[index];
+        let at_once = seat.site.now == self.now;
+        seat.turns_here = if at_once { seat.turns_here + 1 } else { 0 };
+        seat.site.skew = self.skew;
+        seat.site.advance(self.now);
+        let now = seat.site.wall();
+        let before = seat.cell.status().clone();
+        let outcome = seat.cell.turn(&mut seat.site, now);
+        self.report.turns += 1;
+        if let Some(decision) = &outcome.decision {
+            seat.site.watch.decided(self.now, now, &before, decision);
+            let stored = outcome.store_error.is_none();
+            let retargeted = outcome.wake_at.is_some_and(|at| at <= now);
+            if stored
+                && !retargeted
+                && (before.rollout != decision.status.rollout || seat.random.chance(10))
+                && let Some(plan) =
+                    sluice_engine::plan_revision(&before, &outcome.observation.commands)
+                && let Some(plan) = seat.site.store.plans.get(&plan).cloned()
+            {
+                seat.site
+                    .watch
+                    .decides_again(self.now, now, &plan, decision, &outcome.observation);
+            }
+            if !seat.site.crashed {
+                for entry in &decision.report.entries {
+                    self.report.rules.count(entry.rule);
+                }
+            }
+        }
+        if seat.turns_here > TURNS_AT_ONCE_MAX {
+            seat.site.watch.spins(self.now);
+        }
+        let line = settings
+            .trace
+            .then(|| describe(&seat.site, &seat.cell, &outcome));
+        if let Some(line) = line {
+            self.tell(|| line);
+        }
+        let seat = &mut self.seats[index];
+        seat.last = outcome.decision;
+        if seat.site.crashed {
+            return self.crash();
+        }
+        let plan = seat.plan();
+        seat.rest = Rest::of(seat.cell.status(), plan.as_deref(), seat.last.as_ref());
+        if outcome.store_error.is_some() && seat.rest == Rest::Resting {
+            seat.rest = Rest::Moving;
+        }
+        self.schedule(index, outcome.wake_at.map(|at| at.0 - START.0 - self.skew));
+    }
+
+    fn schedule(&mut self, index: usize, wake: Option<i64>) {
+        let (now, weather) = (self.now, self.weather);
+        let seat = &mut self.seats[index];
+        let wake = wake.filter(|_| self.settings.bug != Some(Bug::Oversleeps));
+        let mut next = i64::MAX;
+        if let Some(wake) = wake {
+            if wake <= now {
+                seat.next_at = now;
+                return;
+            }
+            let late = seat.random.between(0, weather.late_ms);
+            next = wake.max(now + weather.pace_ms) + late;
+        }
+        if let Some(event) = seat.site.next_event() {
+            next = next.min(event.max(now + weather.pace_ms.min(50)));
+        }
+        if !self.quiet {
+            next = next.min(seat.command_at.max(now + 1)).min(weather.quiet_at);
+        }
+        seat.next_at = next.max(now + 1);
+    }
+
+    /// Sluice is killed: every service begins again from what is stored.
+    fn crash(&mut self) {
+        let away = match self.random.below(4) {
+            0 if self.weather.faults.has(Fault::Downtime) => self.random.between(10_000, 90_000),
+            _ => self.random.between(10, 3_000),
+        };
+        let hooks_survive = self.random.chance(50);
+        let settles_after_ms = self.random.between(0, 1_500);
+        let at = self.now + away;
+        for seat in &mut self.seats {
+            seat.site.advance(at);
+            seat.site.restart(hooks_survive, settles_after_ms);
+            seat.cell = Cell::new(seat.site.store.status.clone());
+            seat.next_at = at;
+            seat.turns_here = 0;
+        }
+        self.now = at;
+        self.tell(|| format!("Sluice was killed, and is back after {away} ms"));
+    }
+
+    fn mishaps(&mut self, index: usize) {
+        let Weather { faults, rate, .. } = self.weather;
+        let now = self.now;
+        let seat = &mut self.seats[index];
+        let random = &mut seat.random;
+        // Everything is drawn whether or not it is allowed: see `Faults::draw`.
+        let mut strikes = |fault, rate| random.rarely(rate) && faults.has(fault);
+        let crash = strikes(Fault::Crashes, rate);
+        let store = strikes(Fault::StoreOutages, rate / 2);
+        let clock = strikes(Fault::ClockJumps, rate / 3);
+        let stale = strikes(Fault::StaleObservations, rate);
+        let blind = strikes(Fault::MissingData, rate / 2);
+        let kill = strikes(Fault::Kills, rate);
+        let lost = strikes(Fault::LostReplies, 300);
+        let fails = strikes(Fault::HookFailures, 300);
+        let span = random.between(200, 4_000);
+        let point = random.pick(&[
+            CrashPoint::BeforePersist,
+            CrashPoint::BeforeAct,
+            CrashPoint::BeforeAct,
+            CrashPoint::AfterAct,
+        ]);
+        let far = random.pick(&[
+            -3_600_000, -20_000, -1_500, -300, 700, 5_000, 40_000, 7_200_000,
+        ]);
+        let victims = random.between(1, 3) as usize;
+        let (fate, other_fate) = (random.chance(50), random.pick(&[Fate::Fails, Fate::Hangs]));
+        let takes_ms = random.between(0, 2_000);
+        let site = &mut seat.site;
+        site.hooks.takes_ms = takes_ms;
+        site.hooks.fate = match (lost, fails) {
+            (true, _) => {
+                if fate {
+                    Fate::AnswerLost
+                } else {
+                    Fate::AnswerLate
+                }
+            }
+            (false, true) => other_fate,
+            (false, false) => Fate::Succeeds,
+        };
+        if crash {
+            site.crash_at = Some(point);
+        }
+        if stale {
+            site.stale_until = now + span;
+        }
+        if blind {
+            site.blind_until = now + span;
+        }
+        if kill && let Some(revision) = site.store.plans.keys().nth(victims - 1) {
+            site.platform.kill(now, *revision, victims);
+        }
+        if store {
+            // One disk for all services.
+            for seat in &mut self.seats {
+                seat.site.store.fails_until = now + span * 3;
+            }
+        }
+        if clock {
+            self.skew += far;
+            self.tell(|| format!("the wall clock jumps by {far} ms"));
+        }
+    }
+
+    fn operate(&mut self, index: usize) {
+        let (now, weather, operators) = (self.now, self.weather, self.settings.operators);
+        let seat = &mut self.seats[index];
+        if now < seat.command_at {
+            return;
+        }
+        let mean = weather.command_ms;
+        seat.command_at = now + seat.random.between(mean / 4, mean * 2);
+        let kind = operators::draw(&mut seat.random, seat.cell.status(), &seat.site.store);
+        let kind = match kind {
+            operators::Wish::NewRevision => {
+                if seat.site.store.plans.len() >= REVISIONS_MAX {
+                    return;
+                }
+                let revision = seat.new_revision(&weather);
+                CommandKind::Deploy { revision }
+            }
+            operators::Wish::Command(_) if !operators => return,
+            operators::Wish::Command(kind) => kind,
+        };
+        let line = format!("{}: {kind:?}", seat.site.store.status.service);
+        let at = START.shifted(now + self.skew);
+        seat.site.store.ask(at, "ada", kind);
+        self.tell(|| line);
+    }
+
+    fn tell(&mut self, line: impl FnOnce() -> String) {
+        if self.settings.trace {
+            let line = format!("{:>9.3} s  {}", self.now as f64 / 1_000.0, line());
+            self.report.trace.push(line);
+        }
+    }
+
+    fn finish(mut self) -> RunReport {
+        let healed = self.weather.heals;
+        for seat in &mut self.seats {
+            if seat.site.watch.violation.is_none() && self.report.violation.is_none() {
+                if seat.rest == Rest::Resting {
+                    let settled = seat.site.now.max(self.now) + 30_000;
+                    seat.site.advance(settled);
+                }
+                let mut watch = seat.site.watch.clone();
+                watch.rests(&seat.site, seat.rest, seat.last.as_ref(), healed);
+                seat.site.watch = watch;
+            }
+            self.report.digest = self.report.digest.rotate_left(7) ^ seat.site.watch.digest();
+            if let (None, Some(violation)) = (&self.report.violation, &seat.site.watch.violation) {
+                let service = seat.site.store.status.service.to_string();
+                self.report.violation = Some((service, violation.clone()));
+            }
+        }
+        self.report
+    }
+}
+
+/// One turn, told.
+fn describe(site: &Site, cell: &Cell, outcome: &Outcome) -> String {
+    let mut line = site.store.status.service.to_string();
+    let Some(decision) = &outcome.decision else {
+        return format!("{line}: nothing to decide about {:?}", outcome.store_error);
+    };
+    if let Some(rollout) = &cell.status().rollout {
+        let held = if rollout.pause.is_some() { " held" } else { "" };
+        let _infallible = write!(line, " r{} {:?}{held}", rollout.target, rollout.state);
+    }
+    let weights: Vec<String> = decision
+        .desired
+        .routes
+        .weights
+        .iter()
+        .map(|(revision, weight)| format!("{revision}={weight}"))
+        .collect();
+    let _infallible = write!(
+        line,
+        " | {} | {:?}",
+        weights.join(" "),
+        decision.desired.replicas
+    );
+    for (revision, counts) in &outcome.observation.replicas {
+        let _infallible = write!(
+            line,
+            " r{revision}:{}/{}/{}-{}",
+            counts.running, counts.ready, counts.available, counts.stopping
+        );
+    }
+    if !outcome.observation.settled {
+        line.push_str(" unsettled");
+    }
+    for entry in &decision.report.entries {
+        let _infallible = write!(line, "\n              {:?}: {}", entry.rule, entry.message);
+    }
+    if let Some(waiting) = &decision.report.waiting {
+        let _infallible = write!(line, "\n              waiting: {waiting}");
+    }
+    if let Some(error) = &outcome.store_error {
+        let _infallible = write!(
+            line,
+            "\n              store: {error}, retreat {}",
+            decision.retreat
+        );
+    }
+    if site.crashed {
+        let _infallible = write!(line, "\n              killed {:?}", site.crash_at);
+    }
+    line
+}

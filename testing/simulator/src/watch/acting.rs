@@ -1,0 +1,273 @@
+//! Promises about what reaches the world: traffic, capacity, and that nothing runs ahead of the store.
+
+use super::{Acted, Watch};
+use crate::store::Store;
+use sluice_model::plan::Exposure;
+use sluice_model::{
+    Decision, Observation, Plan, RevisionNumber, RolloutState, Routes, ServiceStatus, Weight,
+};
+
+/// Whether no step of a plan takes replicas from the stable side.
+fn keeps_stable(plan: &Plan) -> bool {
+    plan.steps
+        .iter()
+        .all(|step| matches!(step.exposure, Exposure::Split { .. }))
+}
+
+fn weight(routes: &Routes, revision: RevisionNumber) -> Weight {
+    routes.weights.get(&revision).copied().unwrap_or_default()
+}
+
+/// The exposure of everything but the stable revision never exceeds what the status says.
+fn no_more_than(routes: &Routes, status: &ServiceStatus) -> bool {
+    let stored = &status.routes;
+    let other = |revision: &RevisionNumber| Some(*revision) != status.stable;
+    let weights = routes.weights.keys().filter(|it| other(it));
+    let matches = routes.matches.iter().filter(|it| other(&it.revision));
+    weights
+        .into_iter()
+        .all(|it| weight(routes, *it) <= weight(stored, *it))
+        && matches.into_iter().all(|it| stored.matches.contains(it))
+        && (routes.mirror.is_none() || routes.mirror == stored.mirror)
+}
+
+impl Watch {
+    /// Routes are brought into force that the stored status does not know of.
+    pub(crate) fn routed(&mut self, now: i64, stored: &ServiceStatus, routes: &Routes) {
+        let holds = *routes == stored.routes || no_more_than(routes, stored);
+        self.promise(
+            holds,
+            now,
+            "what is stored is never behind what is acted on",
+            || {
+                format!(
+                    "in force: {:?}, stored: {:?}",
+                    routes.weights, stored.routes.weights
+                )
+            },
+        );
+    }
+
+    /// A decision reaches the world. `store` is as it is now, `seen` what the decision was made on,
+    /// `before` what was in force until now.
+    pub(crate) fn acts(
+        &mut self,
+        now: i64,
+        store: &Store,
+        plan: &Plan,
+        seen: &Observation,
+        before: Option<&Acted>,
+        decision: &Decision,
+    ) {
+        self.routed(now, &store.status, &decision.desired.routes);
+        let changed = before.is_none_or(|before| {
+            before.routes != decision.desired.routes || before.replicas != decision.desired.replicas
+        });
+        if changed {
+            self.weights(now, decision);
+            self.stable_side(now, store, plan, seen, decision);
+            self.extras(now, decision);
+        }
+        if let Some(before) = before
+            && before.routes != decision.desired.routes
+        {
+            self.capacity_first(now, plan, seen, before, decision);
+        }
+        self.effects_are_stored(now, store, decision);
+    }
+
+    fn weights(&mut self, now: i64, decision: &Decision) {
+        let Decision {
+            status, desired, ..
+        } = decision;
+        let weights = &desired.routes.weights;
+        let sum: u32 = weights
+            .values()
+            .map(|weight| u32::from(weight.basis_points()))
+            .sum();
+        self.promise(
+            sum == 10_000 || weights.is_empty(),
+            now,
+            "weights sum to 100",
+            || format!("{weights:?}"),
+        );
+        let served = |(revision, weight): (&RevisionNumber, &Weight)| {
+            *weight == Weight::ZERO || desired.replicas.get(revision).is_some_and(|it| *it > 0)
+        };
+        let holds = weights.iter().all(served);
+        self.promise(holds, now, "no weight without replicas", || {
+            format!("{weights:?} on {:?}", desired.replicas)
+        });
+        let rollout = status.rollout.as_ref();
+        if let (Some(rollout), None) = (rollout, &status.restoring)
+            && matches!(rollout.state, RolloutState::Aborted { .. })
+            && status.stable != Some(rollout.target)
+        {
+            let left = weight(&desired.routes, rollout.target);
+            self.promise(
+                left == Weight::ZERO,
+                now,
+                "an aborted canary has no traffic",
+                || format!("{left} to revision {}", rollout.target),
+            );
+        }
+    }
+
+    fn stable_side(
+        &mut self,
+        now: i64,
+        store: &Store,
+        plan: &Plan,
+        seen: &Observation,
+        decision: &Decision,
+    ) {
+        let Decision {
+            status, desired, ..
+        } = decision;
+        let Some(stable) = status.stable else {
+            return;
+        };
+        let wanted = desired.replicas.get(&stable).copied().unwrap_or(0);
+        let full = status.stable_replicas;
+        let target_plan = status
+            .running()
+            .and_then(|rollout| store.plans.get(&rollout.target));
+        let plan = target_plan.map_or(plan, |plan| &**plan);
+        if status.restoring.is_none() && (status.running().is_none() || keeps_stable(plan)) {
+            self.promise(
+                wanted >= full,
+                now,
+                "the stable side keeps its capacity",
+                || format!("{wanted} of {full} replicas of revision {stable}"),
+            );
+        }
+        let Some(rollout) = status.running() else {
+            return;
+        };
+        let replacing = matches!(rollout.state, RolloutState::Stepping { .. });
+        let rolling = plan.steps.last().map(|step| &step.exposure);
+        if let (
+            true,
+            true,
+            Some(Exposure::Rolling {
+                max_unavailable, ..
+            }),
+        ) = (replacing, seen.settled, rolling)
+        {
+            let new = seen
+                .replicas
+                .get(&rollout.target)
+                .map_or(0, |counts| counts.available);
+            let needed = plan
+                .replicas
+                .saturating_sub(*max_unavailable)
+                .saturating_sub(new);
+            let needed = (full * needed).div_ceil(plan.replicas.max(1));
+            self.promise(
+                wanted >= needed,
+                now,
+                "a rolling rollout keeps enough old replicas",
+                || format!("{wanted} of {full} wanted, {new} new ones available"),
+            );
+        }
+    }
+
+    fn extras(&mut self, now: i64, decision: &Decision) {
+        let Decision {
+            status, desired, ..
+        } = decision;
+        let routes = &desired.routes;
+        let target = status.running().map(|rollout| rollout.target);
+        let allowed = |revision: &RevisionNumber| {
+            Some(*revision) == target || Some(*revision) == status.stable
+        };
+        let holds = routes.matches.iter().all(|it| allowed(&it.revision))
+            && routes
+                .mirror
+                .as_ref()
+                .is_none_or(|it| allowed(&it.revision))
+            && routes.preview.as_ref().is_none_or(allowed);
+        self.promise(
+            holds,
+            now,
+            "matches, copies and preview end with the rollout",
+            || {
+                format!(
+                    "{:?} {:?} {:?}",
+                    routes.matches, routes.mirror, routes.preview
+                )
+            },
+        );
+    }
+
+    /// Traffic comes to a revision only when enough of its replicas were seen available.
+    fn capacity_first(
+        &mut self,
+        now: i64,
+        plan: &Plan,
+        seen: &Observation,
+        before: &Acted,
+        decision: &Decision,
+    ) {
+        let Decision {
+            status, desired, ..
+        } = decision;
+        let (Some(rollout), Some(stable)) = (status.rollout.as_ref(), status.stable) else {
+            return;
+        };
+        let target = rollout.target;
+        let (old, new) = (
+            weight(&before.routes, target),
+            weight(&desired.routes, target),
+        );
+        let begins = desired.routes.matches.len() > before.routes.matches.len();
+        if new <= old && !begins {
+            return;
+        }
+        let available = seen
+            .replicas
+            .get(&target)
+            .map_or(0, |counts| counts.available);
+        let alone = desired.replicas.get(&stable).is_none_or(|it| *it == 0);
+        let in_place = !plan
+            .steps
+            .iter()
+            .all(|step| matches!(step.exposure, Exposure::Split { .. }));
+        let needed = if in_place {
+            u32::from(!alone)
+        } else {
+            new.of_replicas(plan.replicas).max(1)
+        };
+        self.promise(available >= needed, now, "capacity before traffic", || {
+            format!("{old} to {new} for revision {target} with {available} of {needed} available")
+        });
+        let held = rollout.pause.is_some() || !seen.settled;
+        let holds = !held || target == stable || in_place;
+        self.promise(
+            holds,
+            now,
+            "nothing goes forward while held or unsettled",
+            || format!("{old} to {new} for revision {target}"),
+        );
+    }
+
+    fn effects_are_stored(&mut self, now: i64, store: &Store, decision: &Decision) {
+        let Some(effect) = decision.effects.first() else {
+            return;
+        };
+        let stored = store.status.rollout.as_ref();
+        let known = stored.is_some_and(|rollout| {
+            let prefix = format!(
+                "{}/{}/{}/",
+                store.status.service, rollout.id, rollout.attempt
+            );
+            effect.id.as_str().starts_with(&prefix)
+        });
+        self.promise(
+            known,
+            now,
+            "an effect starts only for what is stored",
+            || format!("{} for {stored:?}", effect.id),
+        );
+    }
+}
