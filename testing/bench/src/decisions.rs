@@ -125,35 +125,6 @@ impl Situation {
     }
 }
 
-/// The time of one decision for each of `count` services that are in the middle of a rollout.
-///
-/// # Errors
-/// When the engine does not get there.
-pub fn whole_fleet(count: u32) -> Result<Duration> {
-    let situations = Situation::all()?;
-    let Some(baking) = situations.into_iter().nth(1) else {
-        bail!("no service is baking")
-    };
-    let mut fleet = Vec::new();
-    for number in 0..count {
-        let name = ServiceName::new(format!("service-{number}")).map_err(anyhow::Error::msg)?;
-        fleet.push(ServiceStatus {
-            service: name,
-            ..baking.status.clone()
-        });
-    }
-    let started = Instant::now();
-    for status in &fleet {
-        black_box(decide(
-            &baking.plan,
-            status,
-            &baking.observation,
-            baking.now,
-        ));
-    }
-    Ok(started.elapsed())
-}
-
 /// Ten steps from 1 % to 100 %, three checks in each, as a cautious plan has them.
 fn plan() -> Plan {
     let check = |name: &str, metric, limit| Check {

@@ -5,6 +5,7 @@
 //! for the rules are in ARCHITECTURE.md.
 
 mod graph;
+mod names;
 mod rules;
 mod sources;
 

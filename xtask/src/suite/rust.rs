@@ -9,6 +9,7 @@ use super::tally::Tally;
 use crate::workspace::Workspace;
 use crate::{child, generate, layers};
 use anyhow::Result;
+use std::process::Command;
 use std::time::Duration;
 
 /// Longest time of a check that compiles nothing.
@@ -63,8 +64,13 @@ pub(super) fn test(
 ) -> Result<Tally> {
     let mut command = context.workspace.cargo(&["test", "--locked"]);
     command.args(arguments).envs(variables.iter().copied());
+    count(command, BUILD_MAX)
+}
+
+/// Runs tests and counts them.
+pub(super) fn count(command: Command, deadline: Duration) -> Result<Tally> {
     let mut tally = Tally::default();
-    let status = child::run(command, BUILD_MAX, |line| {
+    let status = child::run(command, deadline, |line| {
         println!("{line}");
         tally.read_line(line);
     })?;

@@ -288,6 +288,11 @@ impl AnswerBody {
         self.charge.take()
     }
 
+    /// Whether nobody reads the request's body any more while this one is sent.
+    pub(crate) fn takes_no_upload(&self) -> bool {
+        matches!(self.source, AnswerSource::Done | AnswerSource::Text(_))
+    }
+
     /// Ends the body when the replica is silent for `span`.
     pub(crate) fn limit_silence(&mut self, span: Duration) {
         self.idle = Some(Idle {

@@ -3,9 +3,9 @@
 //! Everything that can be wrong is found before anything changes: the document, the files of the
 //! artifact, the address to listen on. Then the revision is stored, and a command asks for it.
 
-use super::clock;
 use super::parts::{Listening, Parts};
 use super::shared::lock;
+use super::{clock, tidy};
 use sluice_local::artifacts;
 use sluice_model::command::{CommandKind, CommandOutcome};
 use sluice_model::plan::{Exposure, Plan, Step, Strategy};
@@ -70,7 +70,7 @@ pub(super) async fn deploy(
         None => read_document(&parts.document)?,
     };
     let said = choose(&document, request.service.as_ref())?;
-    let service = said.name.clone();
+    let (service, history_limit) = (said.name.clone(), said.history_limit);
     let spec = with_env(said.clone(), &request.env);
     let prepared = prepare(parts, spec).await?;
     let mark = match request.env.is_empty() {
@@ -80,6 +80,7 @@ pub(super) async fn deploy(
     let revision = make(parts, prepared, actor, request.note).await?;
     let reply = ask_for(parts, &service, revision, actor).await?;
     note_mark(parts, &service, mark).await?;
+    tidy::after_deployment(parts, &service, history_limit).await;
     Ok(reply)
 }
 
@@ -268,6 +269,10 @@ fn accepted(outcome: CommandOutcome) -> Result<(), ApiError> {
 /// How the note of a restart's revision begins.
 const RESTART_NOTE: &str = "restart of revision";
 
+/// Revisions kept after a restart; the document's own limit, which may be lower, holds at the next
+/// deployment.
+const RESTART_HISTORY: u32 = 20;
+
 /// Rolls out a copy of the stable revision, replica by replica.
 pub(super) async fn restart(
     parts: &Arc<Parts>,
@@ -301,7 +306,9 @@ pub(super) async fn restart(
         plan: restart_plan(&stable.plan),
     };
     let revision = create(parts, new).await?;
-    ask_for(parts, service, revision, actor).await
+    let reply = ask_for(parts, service, revision, actor).await?;
+    tidy::after_deployment(parts, service, RESTART_HISTORY).await;
+    Ok(reply)
 }
 
 /// The same service, replaced replica by replica (or, where two may not run side by side, all at once).
@@ -436,7 +443,7 @@ pub(super) async fn bring_up(
     actor: &str,
 ) -> Result<DeployReply, ApiError> {
     let _one_at_a_time = parts.deploying.lock().await;
-    let service = spec.name.clone();
+    let (service, history_limit) = (spec.name.clone(), spec.history_limit);
     let prepared = prepare(parts, spec).await?;
     let mark = prepared.mark.clone();
     let known = status.and_then(|status| status.rollout.as_ref().map(|rollout| (status, rollout)));
@@ -455,6 +462,7 @@ pub(super) async fn bring_up(
     let revision = make(parts, prepared, actor, None).await?;
     let reply = ask_for(parts, &service, revision, actor).await?;
     note_mark(parts, &service, mark).await?;
+    tidy::after_deployment(parts, &service, history_limit).await;
     Ok(reply)
 }
 

@@ -15,6 +15,7 @@ mod parts;
 mod rates;
 mod session;
 mod shared;
+mod tidy;
 mod turns;
 mod view;
 mod world;

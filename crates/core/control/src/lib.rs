@@ -128,20 +128,21 @@ impl Cell {
                 ..Outcome::default()
             };
         }
+        let unrefused = refused.and_then(Result::err);
         let Some(plan) = plan_revision(&self.status, &commands)
             .and_then(|revision| world.plan(&self.status, revision))
         else {
-            let store_error = refused.and_then(Result::err);
             return Outcome {
-                wake_at: store_error.is_some().then(|| now.after(STORE_RETRY)),
-                store_error,
+                wake_at: unrefused.is_some().then(|| now.after(STORE_RETRY)),
+                store_error: unrefused,
                 ..Outcome::default()
             };
         };
         let mut observation = world.observe(&self.status, &plan, now);
         observation.commands = commands;
         let mut decision = decide(&plan, &self.status, &observation, now);
-        let store_error = self.settle(world, &plan, &observation, &mut decision, now);
+        let settled = self.settle(world, &plan, &observation, &mut decision, now);
+        let store_error = settled.or(unrefused);
         let wake_at = match &store_error {
             Some(_) => Some(self.look_again(&decision, now)),
             None => decision.wake_at,

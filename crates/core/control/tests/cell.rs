@@ -441,6 +441,26 @@ fn a_refusal_that_cannot_be_stored_does_not_blind_the_guards() {
 }
 
 #[test]
+fn a_refusal_that_cannot_be_stored_is_tried_again() {
+    let (mut cell, mut fake) = empty();
+    fake.ask(CommandKind::Deploy {
+        revision: RevisionNumber(1),
+    });
+    fake.turns(&mut cell);
+    fake.store_works = false;
+    fake.ask(CommandKind::Deploy {
+        revision: RevisionNumber(9),
+    });
+    let now = fake.now;
+    let outcome = cell.turn(&mut fake, now);
+    assert!(outcome.store_error.is_some());
+    assert_eq!(outcome.wake_at, Some(now.after(STORE_RETRY)));
+    fake.store_works = true;
+    fake.pass(&mut cell, STORE_RETRY);
+    assert_eq!(fake.answers.len(), 2);
+}
+
+#[test]
 fn a_former_revision_that_is_gone_cannot_be_undone_to() {
     let (mut cell, mut fake) = at_a_quarter();
     fake.ask(CommandKind::Promote { full: true });

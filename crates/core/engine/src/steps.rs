@@ -88,13 +88,21 @@ fn step_hooks(turn: &mut Turn<'_>, step: u32, hook: HookProgress, before: bool) 
         Place::After(step)
     };
     match run_hooks(turn, place, hook) {
-        HooksNow::Done if before => {
-            if keeps_stable(&turn.step(step).exposure) {
-                enter_baking(turn, step);
-            } else {
-                enter_scaling(turn, step);
-            }
+        HooksNow::Done if before && !keeps_stable(&turn.step(step).exposure) => {
+            enter_scaling(turn, step);
             true
+        }
+        HooksNow::Done if before => {
+            // A replica may have left while the hooks ran.
+            let Some(text) = lacking(turn, step) else {
+                enter_baking(turn, step);
+                return true;
+            };
+            let done = past_all(turn, place, hook);
+            turn.enter_hook(done, hook, |hook| RolloutState::Stepping {
+                step,
+                stage: Stage::Before { hook },
+            }) || wait_for_replicas(turn, done.since, text)
         }
         HooksNow::Done => {
             let done = past_all(turn, place, hook);
@@ -118,10 +126,13 @@ fn step_hooks(turn: &mut Turn<'_>, step: u32, hook: HookProgress, before: bool) 
 
 /// The place behind the last hook of a list, where something else is waited for.
 fn past_all(turn: &Turn<'_>, place: Place, hook: HookProgress) -> HookProgress {
+    let index = hooks::hooks_at(turn, place).len() as u32;
+    if hook.index == index {
+        return hook;
+    }
     HookProgress {
-        index: hooks::hooks_at(turn, place).len() as u32,
-        attempt: 1,
-        since: hook.since,
+        index,
+        ..first_hook(turn.now)
     }
 }
 
@@ -240,17 +251,22 @@ fn scaling(turn: &mut Turn<'_>, index: u32, since: Timestamp, reached: u32) -> b
         turn.enter(RolloutState::Stepping { step: index, stage });
         return true;
     }
-    if turn.now.since(since) > turn.plan.progress_deadline {
-        let deadline = format_span(turn.plan.progress_deadline);
-        let reason = format!("no further replica became available within {deadline}: {text}");
-        if turn.status.stable.is_none() {
-            guards::first_is_unavailable(turn, Rule::ProgressDeadline, reason);
-            turn.waiting(text);
-            return false;
-        }
+    wait_for_replicas(turn, since, text)
+}
+
+/// Waits for replicas as long as the plan allows; returns whether that ended the rollout.
+fn wait_for_replicas(turn: &mut Turn<'_>, since: Timestamp, text: String) -> bool {
+    if turn.now.since(since) <= turn.plan.progress_deadline {
+        turn.waiting(text);
+        return false;
+    }
+    let deadline = format_span(turn.plan.progress_deadline);
+    let reason = format!("no further replica became available within {deadline}: {text}");
+    if turn.status.stable.is_some() {
         guards::abort(turn, Rule::ProgressDeadline, reason, None, Vec::new());
         return true;
     }
+    guards::first_is_unavailable(turn, Rule::ProgressDeadline, reason);
     turn.waiting(text);
     false
 }

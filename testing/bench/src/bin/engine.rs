@@ -1,19 +1,18 @@
-//! `cargo xtask bench engine`: the cost of one decision, and of one for each of ten thousand services.
+//! `cargo xtask bench engine`: the cost of one decision. What thousands of services cost, the simulator
+//! tells (`sluice-simulate --services N`).
 #![allow(clippy::print_stdout, reason = "the table is the result")]
 
 use anyhow::{Context, Result};
 use clap::Parser;
 use serde::Serialize;
 use sluice_bench::cpus::{Cores, on_core};
-use sluice_bench::decisions::{Cost, Situation, whole_fleet};
+use sluice_bench::decisions::{Cost, Situation};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 /// The promise: longest median of a decision, in nanoseconds.
 const LIMIT_NS: f64 = 10_000.0;
-/// Services of the fleet.
-const FLEET: u32 = 10_000;
 
 /// Times the engine's decisions for a plan of ten steps.
 #[derive(Parser)]
@@ -30,20 +29,17 @@ struct Arguments {
 #[serde(rename_all = "camelCase")]
 struct Results {
     costs: Vec<Cost>,
-    fleet: u32,
-    fleet_ms: f64,
     limit_ns: f64,
 }
 
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
     let time = Duration::from_secs(arguments.seconds);
-    let (costs, fleet) = on_core(Cores::choose()?.proxy, || {
-        let costs: Vec<Cost> = Situation::all()?
+    let costs: Vec<Cost> = on_core(Cores::choose()?.proxy, || {
+        Ok(Situation::all()?
             .iter()
             .map(|situation| situation.measure(time))
-            .collect();
-        Ok((costs, whole_fleet(FLEET)?))
+            .collect())
     })?;
     println!(
         "{:<30}{:>12}{:>12}{:>10}",
@@ -55,8 +51,6 @@ fn main() -> Result<ExitCode> {
             cost.situation, cost.median_ns, cost.p99_ns, cost.entries
         );
     }
-    let fleet_ms = fleet.as_secs_f64() * 1_000.0;
-    println!("one decision for each of {FLEET} services in a rollout: {fleet_ms:.1} ms");
     let kept = costs.iter().all(|cost| cost.median_ns < LIMIT_NS);
     println!(
         "every median below {LIMIT_NS} ns: {}",
@@ -64,8 +58,6 @@ fn main() -> Result<ExitCode> {
     );
     let results = Results {
         costs,
-        fleet: FLEET,
-        fleet_ms,
         limit_ns: LIMIT_NS,
     };
     if let Some(folder) = arguments.json.parent() {

@@ -19,7 +19,10 @@ fn main() -> Result<()> {
     let lifetime = Duration::from_secs(seconds.parse().context("the lifetime is no number")?);
     let service = ServiceName::new("bench").map_err(anyhow::Error::msg)?;
     let share = Weight::from_percent(f64::from(CANARY_PERCENT)).map_err(anyhow::Error::msg)?;
-    let proxy = Proxy::start(ProxyConfig { workers: 1, ..ProxyConfig::default() })?;
+    let proxy = Proxy::start(ProxyConfig {
+        workers: 1,
+        ..ProxyConfig::default()
+    })?;
     let listener = Listener {
         address: listen.clone(),
         preview: None,

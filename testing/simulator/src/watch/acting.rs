@@ -1,11 +1,9 @@
 //! Promises about what reaches the world: traffic, capacity, and that nothing runs ahead of the store.
 
-use super::{Acted, Watch};
+use super::{Acted, Scene, Watch};
 use crate::store::Store;
 use sluice_model::plan::Exposure;
-use sluice_model::{
-    Decision, Observation, Plan, RevisionNumber, RolloutState, Routes, ServiceStatus, Weight,
-};
+use sluice_model::{Decision, Plan, RevisionNumber, RolloutState, Routes, ServiceStatus, Weight};
 
 /// Whether no step of a plan takes replicas from the stable side.
 fn keeps_stable(plan: &Plan) -> bool {
@@ -48,32 +46,24 @@ impl Watch {
         );
     }
 
-    /// A decision reaches the world. `store` is as it is now, `seen` what the decision was made on,
-    /// `before` what was in force until now.
-    pub(crate) fn acts(
-        &mut self,
-        now: i64,
-        store: &Store,
-        plan: &Plan,
-        seen: &Observation,
-        before: Option<&Acted>,
-        decision: &Decision,
-    ) {
-        self.routed(now, &store.status, &decision.desired.routes);
-        let changed = before.is_none_or(|before| {
+    /// A decision reaches the world.
+    pub(crate) fn acts(&mut self, scene: &Scene<'_>, decision: &Decision) {
+        let now = scene.now;
+        self.routed(now, &scene.store.status, &decision.desired.routes);
+        let changed = scene.acted.is_none_or(|before| {
             before.routes != decision.desired.routes || before.replicas != decision.desired.replicas
         });
         if changed {
             self.weights(now, decision);
-            self.stable_side(now, store, plan, seen, decision);
+            self.stable_side(scene, decision);
             self.extras(now, decision);
         }
-        if let Some(before) = before
-            && before.routes != decision.desired.routes
+        if let Some(acted) = scene.acted
+            && acted.routes != decision.desired.routes
         {
-            self.capacity_first(now, plan, seen, before, decision);
+            self.capacity_first(scene, acted, decision);
         }
-        self.effects_are_stored(now, store, decision);
+        self.effects_are_stored(now, scene.store, decision);
     }
 
     fn weights(&mut self, now: i64, decision: &Decision) {
@@ -113,14 +103,14 @@ impl Watch {
         }
     }
 
-    fn stable_side(
-        &mut self,
-        now: i64,
-        store: &Store,
-        plan: &Plan,
-        seen: &Observation,
-        decision: &Decision,
-    ) {
+    fn stable_side(&mut self, scene: &Scene<'_>, decision: &Decision) {
+        let Scene {
+            now,
+            store,
+            plan,
+            seen,
+            ..
+        } = *scene;
         let Decision {
             status, desired, ..
         } = decision;
@@ -200,15 +190,12 @@ impl Watch {
         );
     }
 
-    /// Traffic comes to a revision only when enough of its replicas were seen available.
-    fn capacity_first(
-        &mut self,
-        now: i64,
-        plan: &Plan,
-        seen: &Observation,
-        before: &Acted,
-        decision: &Decision,
-    ) {
+    /// Traffic comes to a revision only when enough of its replicas were seen available; what was stored
+    /// before had its replicas when it was decided.
+    fn capacity_first(&mut self, scene: &Scene<'_>, acted: &Acted, decision: &Decision) {
+        let Scene {
+            now, plan, seen, ..
+        } = *scene;
         let Decision {
             status, desired, ..
         } = decision;
@@ -216,12 +203,14 @@ impl Watch {
             return;
         };
         let target = rollout.target;
-        let (old, new) = (
-            weight(&before.routes, target),
-            weight(&desired.routes, target),
-        );
-        let begins = desired.routes.matches.len() > before.routes.matches.len();
-        if new <= old && !begins {
+        let old = weight(&acted.routes, target).max(weight(scene.stored_before, target));
+        let new = weight(&desired.routes, target);
+        let known = acted
+            .routes
+            .matches
+            .len()
+            .max(scene.stored_before.matches.len());
+        if new <= old && desired.routes.matches.len() <= known {
             return;
         }
         let available = seen

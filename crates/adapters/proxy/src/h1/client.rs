@@ -8,7 +8,7 @@ use super::framing::{Decoded, Decoder};
 use super::parse::parse_answer;
 use super::write::{self, Framing};
 use crate::body::{BodyError, RequestBody};
-use crate::buffer::poll_fill;
+use crate::buffer::{give_if_empty, poll_fill};
 use crate::head::{AnswerHead, BodyLength, RequestHead};
 use crate::out::Out;
 use crate::upstream::SendError;
@@ -323,8 +323,9 @@ impl Exchange {
     /// Gives the connection back, or closes it when anything is unfinished or left over: a byte too
     /// many would be taken for the beginning of the next client's answer.
     fn release(&mut self) {
-        if let Some(connection) = self.connection.take() {
+        if let Some(mut connection) = self.connection.take() {
             let clean = connection.buffer.is_empty() && connection.out.is_empty();
+            give_if_empty(&mut connection.buffer);
             if clean && self.keep_alive && matches!(self.sending, Sending::Done) {
                 self.replica.keep_idle(connection);
             }

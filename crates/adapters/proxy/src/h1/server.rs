@@ -6,7 +6,7 @@ use super::parse::{HeadLimits, ParsedRequest, Refusal, parse_request};
 use super::write::{self, AnswerContext, Framing};
 use crate::answer::{Answer, made_up};
 use crate::body::{AnswerBody, BodyError, RequestBody};
-use crate::buffer::{poll_fill, shrink};
+use crate::buffer::{give_if_empty, poll_fill, shrink};
 use crate::connection::Client;
 use crate::forward::forward;
 use crate::h2;
@@ -120,7 +120,7 @@ pub(crate) async fn serve(client: Rc<Client>, io: ClientIo) {
         match next(&client, &connection, is_first).await {
             Next::Request(parsed) => {
                 client.activity.begin();
-                let end = serve_request(&client, &connection, *parsed).await;
+                let end = serve_request(&client, &connection, parsed).await;
                 let end = match end {
                     RequestEnd::Tunnel(tunnel) => {
                         if let Ok(connection) = Rc::try_unwrap(connection) {
@@ -164,8 +164,9 @@ pub(crate) async fn serve(client: Rc<Client>, io: ClientIo) {
     }
 }
 
+#[expect(clippy::large_enum_variant, reason = "the large one is the common one")]
 enum Next {
-    Request(Box<ParsedRequest>),
+    Request(ParsedRequest),
     Http2,
     Refused(Refusal),
     Closed,
@@ -191,7 +192,10 @@ async fn next(client: &Client, connection: &SharedConnection, is_first: bool) ->
                     }
                 } else {
                     match parse_request(&mut connection.buffer, head_limits) {
-                        Ok(Some(parsed)) => return Poll::Ready(Next::Request(Box::new(parsed))),
+                        Ok(Some(parsed)) => {
+                            give_if_empty(&mut connection.buffer);
+                            return Poll::Ready(Next::Request(parsed));
+                        }
                         Ok(None) => {}
                         Err(refusal) => return Poll::Ready(Next::Refused(refusal)),
                     }
@@ -383,7 +387,7 @@ fn begin_answer(
 ) -> Framing {
     let connection = &mut *connection.borrow_mut();
     let never_asked_for_body = std::mem::take(&mut connection.expects_continue);
-    let answered_early = body.is_end_stream() && !connection.decoder.is_done();
+    let answered_early = body.takes_no_upload() && !connection.decoder.is_done();
     if never_asked_for_body || answered_early || client.listener.is_closing() {
         context.keep_alive = false;
     }

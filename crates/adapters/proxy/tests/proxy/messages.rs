@@ -1,10 +1,8 @@
 //! What of a message arrives, and how: fields, lengths, bodies.
 
-use crate::support::{
-    CANARY, Plan, STABLE, Server, full, raw, read_all, read_head, status,
-};
+use crate::support::{CANARY, Plan, STABLE, Server, full, raw, read_all, read_head, status};
 use bytes::Bytes;
-use http_body_util::{BodyExt, StreamBody};
+use http_body_util::BodyExt;
 use hyper::body::Frame;
 use hyper::{Request, Response, StatusCode};
 use std::convert::Infallible;
@@ -22,7 +20,12 @@ async fn mirror_of_heads() -> Server {
             .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
             .collect();
         lines.sort();
-        let text = format!("{} {}\n{}\n", request.method(), request.uri(), lines.join("\n"));
+        let text = format!(
+            "{} {}\n{}\n",
+            request.method(),
+            request.uri(),
+            lines.join("\n")
+        );
         let mut answer = Response::new(full(text));
         for (name, value) in [
             ("connection", "keep-alive, x-hop"),
@@ -41,7 +44,10 @@ async fn mirror_of_heads() -> Server {
 #[tokio::test]
 async fn fields_of_the_connection_stop_here_and_all_others_pass() {
     let server = mirror_of_heads().await;
-    let setup = Plan::http().with(STABLE, &[server.address]).split(0.0).start();
+    let setup = Plan::http()
+        .with(STABLE, &[server.address])
+        .split(0.0)
+        .start();
     let answer = setup
         .raw(
             "GET /a/b?c=d HTTP/1.1\r\nHost: shop.test\r\nConnection: close, X-Hop, Te\r\nX-Hop: 1\r\n\
@@ -85,10 +91,18 @@ async fn behind_a_trusted_proxy_what_it_forwarded_stays() {
 #[tokio::test]
 async fn targets_in_every_form_reach_the_replica_in_origin_form() {
     let server = mirror_of_heads().await;
-    let setup = Plan::http().with(STABLE, &[server.address]).split(0.0).start();
+    let setup = Plan::http()
+        .with(STABLE, &[server.address])
+        .split(0.0)
+        .start();
     for (line, host, expected, expected_host) in [
         ("GET /", "a.test", "GET /\n", "a.test"),
-        ("GET http://b.test:81/x?y", "a.test", "GET /x?y\n", "b.test:81"),
+        (
+            "GET http://b.test:81/x?y",
+            "a.test",
+            "GET /x?y\n",
+            "b.test:81",
+        ),
         ("GET HTTP://b.test", "a.test", "GET /\n", "b.test"),
         ("GET http://b.test?q", "a.test", "GET /?q\n", "b.test"),
         ("OPTIONS *", "a.test", "OPTIONS *\n", "a.test"),
@@ -97,46 +111,73 @@ async fn targets_in_every_form_reach_the_replica_in_origin_form() {
         let answer = setup.raw(request).await;
         let (_, body) = answer.split_once("\r\n\r\n").unwrap();
         assert!(body.starts_with(expected), "{line}: {body}");
-        assert!(body.contains(&format!("\nhost: {expected_host}\n")), "{line}: {body}");
+        assert!(
+            body.contains(&format!("\nhost: {expected_host}\n")),
+            "{line}: {body}"
+        );
     }
 }
 
 /// Sends a body of chunks back as it comes.
 async fn echo() -> Server {
-    Server::http(|request| async move { Response::new(request.into_body().map_err(|_| unreachable!()).boxed_unsync()) }).await
+    Server::http(|request| async move {
+        Response::new(
+            request
+                .into_body()
+                .map_err(|_| unreachable!())
+                .boxed_unsync(),
+        )
+    })
+    .await
 }
 
 #[tokio::test]
 async fn bodies_of_every_size_and_framing_come_back_whole() {
     let server = echo().await;
-    let setup = Plan::http().with(STABLE, &[server.address]).split(0.0).start();
+    let setup = Plan::http()
+        .with(STABLE, &[server.address])
+        .split(0.0)
+        .start();
     let mut client = setup.client().await;
     let mut sum = 0;
     for size in [0, 1, 100, 2_048, 2_049, 32_768, 65_536, 1_000_000] {
         let data: Vec<u8> = (0..size).map(|index| b'a' + (index % 26) as u8).collect();
         let known = Request::post("/").body(full(data.clone())).unwrap();
         let answer = client.send(known).await;
-        assert_eq!(answer.body().as_bytes(), &data[..], "{size} bytes of known length");
-        let pieces: Vec<_> =
-            data.chunks(7_777).map(|piece| Ok(Frame::data(Bytes::copy_from_slice(piece)))).collect();
-        let stream = StreamBody::new(Pieces(pieces.into())).boxed_unsync();
+        assert_eq!(
+            answer.body().as_bytes(),
+            &data[..],
+            "{size} bytes of known length"
+        );
+        let pieces: Vec<_> = data
+            .chunks(7_777)
+            .map(|piece| Ok(Frame::data(Bytes::copy_from_slice(piece))))
+            .collect();
+        let stream = Pieces(pieces.into()).boxed_unsync();
         let answer = client.send(Request::post("/").body(stream).unwrap()).await;
-        assert_eq!(answer.body().as_bytes(), &data[..], "{size} bytes in chunks");
+        assert_eq!(
+            answer.body().as_bytes(),
+            &data[..],
+            "{size} bytes in chunks"
+        );
         sum += 2 * size as u64;
     }
-    let counters = setup.counted(STABLE, |counters| counters.requests == 16).await;
+    let counters = setup
+        .counted(STABLE, |counters| counters.requests == 16)
+        .await;
     assert_eq!((counters.bytes_in, counters.bytes_out), (sum, sum));
 }
 
-/// A stream of what is in a queue.
+/// A body of unknown length.
 struct Pieces(std::collections::VecDeque<Result<Frame<Bytes>, Infallible>>);
 
-impl futures_core::Stream for Pieces {
-    type Item = Result<Frame<Bytes>, Infallible>;
-    fn poll_next(
+impl hyper::body::Body for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+    fn poll_frame(
         mut self: std::pin::Pin<&mut Self>,
         _: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Self::Item>> {
+    ) -> std::task::Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         std::task::Poll::Ready(self.0.pop_front())
     }
 }
@@ -159,20 +200,37 @@ async fn an_answer_streams_as_it_is_made() {
         }
     })
     .await;
-    let setup = Plan::http().with(STABLE, &[server.address]).split(0.0).start();
+    let setup = Plan::http()
+        .with(STABLE, &[server.address])
+        .split(0.0)
+        .start();
     let mut client = setup.client().await;
     let request = Request::get("/").body(full("")).unwrap();
     let mut body = client.stream(request).await.unwrap().into_body();
     for text in ["one", "two"] {
         sender.send(text).await.unwrap();
         let frame = body.frame().await.unwrap().unwrap();
-        assert_eq!(frame.into_data().unwrap(), text, "before the answer is complete");
+        assert_eq!(
+            frame.into_data().unwrap(),
+            text,
+            "before the answer is complete"
+        );
         assert_eq!(setup.counters(STABLE).in_flight, 1);
     }
     drop(sender);
-    let trailers = body.frame().await.unwrap().unwrap().into_trailers().unwrap();
+    let trailers = body
+        .frame()
+        .await
+        .unwrap()
+        .unwrap()
+        .into_trailers()
+        .unwrap();
     assert_eq!(trailers["x-sum"], "6");
-    setup.counted(STABLE, |counters| counters.requests == 1 && counters.in_flight == 0).await;
+    setup
+        .counted(STABLE, |counters| {
+            counters.requests == 1 && counters.in_flight == 0
+        })
+        .await;
 }
 
 #[tokio::test]
@@ -194,9 +252,15 @@ async fn a_slow_reader_sets_the_pace_of_the_replica() {
         }
     })
     .await;
-    let setup = Plan::http().with(STABLE, &[server.address]).split(0.0).start();
+    let setup = Plan::http()
+        .with(STABLE, &[server.address])
+        .split(0.0)
+        .start();
     let mut stream = TcpStream::connect(setup.address).await.unwrap();
-    stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        .await
+        .unwrap();
     stream.readable().await.unwrap();
     let now = || written.load(std::sync::atomic::Ordering::SeqCst);
     // It comes to rest: kernel buffers and one buffer of the proxy are full.
@@ -207,7 +271,11 @@ async fn a_slow_reader_sets_the_pace_of_the_replica() {
     }
     assert!(before < 64 * 1024 * 1024, "{before} bytes went somewhere");
     drop(stream);
-    setup.counted(STABLE, |counters| counters.client_aborts == 1 && counters.in_flight == 0).await;
+    setup
+        .counted(STABLE, |counters| {
+            counters.client_aborts == 1 && counters.in_flight == 0
+        })
+        .await;
 }
 
 #[tokio::test]
@@ -216,41 +284,81 @@ async fn an_old_client_gets_the_end_of_the_connection_as_the_end_of_the_body() {
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n",
     )
     .await;
-    let setup = Plan::http().with(STABLE, &[server.address]).split(0.0).start();
+    let setup = Plan::http()
+        .with(STABLE, &[server.address])
+        .split(0.0)
+        .start();
     let answer = setup.raw("GET / HTTP/1.0\r\n\r\n").await;
     assert!(answer.ends_with("\r\n\r\nabcde"), "{answer}");
-    assert!(!answer.to_lowercase().contains("transfer-encoding"), "{answer}");
+    assert!(
+        !answer.to_lowercase().contains("transfer-encoding"),
+        "{answer}"
+    );
     assert!(answer.contains("connection: close"), "{answer}");
 }
 
 #[tokio::test]
 async fn an_old_server_that_ends_bodies_by_closing_is_understood() {
     for (answer, expected) in [
-        (&b"HTTP/1.0 200 OK\r\n\r\nhello"[..], "5\r\nhello\r\n0\r\n\r\n"),
-        (b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello", "hello"),
+        (
+            &b"HTTP/1.0 200 OK\r\n\r\nhello"[..],
+            "5\r\nhello\r\n0\r\n\r\n",
+        ),
+        (
+            b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+            "hello",
+        ),
         (b"HTTP/1.1 200 OK\nContent-Length: 5\n\nhello", "hello"),
     ] {
         let server = Server::scripted(answer).await;
-        let setup = Plan::http().with(STABLE, &[server.address]).split(0.0).start();
-        let got = setup.raw("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
+        let setup = Plan::http()
+            .with(STABLE, &[server.address])
+            .split(0.0)
+            .start();
+        let got = setup
+            .raw("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            .await;
         assert!(got.ends_with(&format!("\r\n\r\n{expected}")), "{got}");
-        setup.counted(STABLE, |counters| counters.classes == [0, 1, 0, 0, 0]).await;
+        setup
+            .counted(STABLE, |counters| counters.classes == [0, 1, 0, 0, 0])
+            .await;
     }
 }
 
 #[tokio::test]
 async fn answers_without_body_have_none() {
     for (request, answer, expected) in [
-        ("HEAD", &b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n"[..], "content-length: 500"),
-        ("GET", b"HTTP/1.1 304 Not Modified\r\nContent-Length: 500\r\n\r\n", "content-length: 500"),
+        (
+            "HEAD",
+            &b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n"[..],
+            "content-length: 500",
+        ),
+        (
+            "GET",
+            b"HTTP/1.1 304 Not Modified\r\nContent-Length: 500\r\n\r\n",
+            "content-length: 500",
+        ),
         ("GET", b"HTTP/1.1 204 No Content\r\n\r\n", "HTTP/1.1 204"),
-        ("GET", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "content-length: 0"),
+        (
+            "GET",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+            "content-length: 0",
+        ),
     ] {
         let server = Server::scripted(answer).await;
-        let setup = Plan::http().with(STABLE, &[server.address]).split(0.0).start();
-        let got =
-            setup.raw(format!("{request} / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")).await;
-        assert!(got.contains(expected) && got.ends_with("\r\n\r\n"), "{request}: {got}");
+        let setup = Plan::http()
+            .with(STABLE, &[server.address])
+            .split(0.0)
+            .start();
+        let got = setup
+            .raw(format!(
+                "{request} / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+            ))
+            .await;
+        assert!(
+            got.contains(expected) && got.ends_with("\r\n\r\n"),
+            "{request}: {got}"
+        );
         assert!(!got.contains("transfer-encoding"), "{request}: {got}");
     }
 }
@@ -258,17 +366,26 @@ async fn answers_without_body_have_none() {
 #[tokio::test]
 async fn pipelined_requests_are_answered_in_order() {
     let server = mirror_of_heads().await;
-    let setup = Plan::http().with(STABLE, &[server.address]).split(0.0).start();
+    let setup = Plan::http()
+        .with(STABLE, &[server.address])
+        .split(0.0)
+        .start();
     let requests: String = (0..20)
         .map(|number| {
-            let close = if number == 19 { "Connection: close\r\n" } else { "" };
+            let close = if number == 19 {
+                "Connection: close\r\n"
+            } else {
+                ""
+            };
             format!("GET /{number} HTTP/1.1\r\nHost: a\r\n{close}\r\n")
         })
         .collect();
     let answers = setup.raw(requests).await;
     let mut rest = answers.as_str();
     for number in 0..20 {
-        let at = rest.find(&format!("GET /{number}\n")).unwrap_or_else(|| panic!("{number} in {rest}"));
+        let at = rest
+            .find(&format!("GET /{number}\n"))
+            .unwrap_or_else(|| panic!("{number} in {rest}"));
         rest = &rest[at..];
     }
 }
@@ -276,7 +393,10 @@ async fn pipelined_requests_are_answered_in_order() {
 #[tokio::test]
 async fn expected_continues_are_answered_before_the_body_comes() {
     let server = echo().await;
-    let setup = Plan::http().with(STABLE, &[server.address]).split(0.0).start();
+    let setup = Plan::http()
+        .with(STABLE, &[server.address])
+        .split(0.0)
+        .start();
     let mut stream = TcpStream::connect(setup.address).await.unwrap();
     let head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\
                 Connection: close\r\n\r\n";
@@ -286,7 +406,10 @@ async fn expected_continues_are_answered_before_the_body_comes() {
     assert_eq!(interim, b"HTTP/1.1 100 Continue\r\n\r\n");
     stream.write_all(b"hello").await.unwrap();
     let answer = read_all(&mut stream).await;
-    assert!(status(&answer) == 200 && answer.ends_with("hello"), "{answer}");
+    assert!(
+        status(&answer) == 200 && answer.ends_with("hello"),
+        "{answer}"
+    );
 }
 
 #[tokio::test]
@@ -296,9 +419,17 @@ async fn interim_answers_of_replicas_are_not_mistaken_for_the_final_one() {
           HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
     )
     .await;
-    let setup = Plan::http().with(STABLE, &[server.address]).split(0.0).start();
-    let answer = setup.raw("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
-    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("ok"), "{answer}");
+    let setup = Plan::http()
+        .with(STABLE, &[server.address])
+        .split(0.0)
+        .start();
+    let answer = setup
+        .raw("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        .await;
+    assert!(
+        answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("ok"),
+        "{answer}"
+    );
 }
 
 #[tokio::test]
@@ -307,14 +438,22 @@ async fn an_early_answer_reaches_a_client_that_still_sends() {
         b"HTTP/1.1 413 Payload Too Large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nbig",
     )
     .await;
-    let setup = Plan::http().with(STABLE, &[server.address]).split(0.0).start();
+    let setup = Plan::http()
+        .with(STABLE, &[server.address])
+        .split(0.0)
+        .start();
     let mut stream = TcpStream::connect(setup.address).await.unwrap();
     let head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 500000\r\n\r\n";
     stream.write_all(head.as_bytes()).await.unwrap();
     stream.write_all(&[b'x'; 1_000]).await.unwrap();
     let answer = read_all(&mut stream).await;
-    assert!(status(&answer) == 413 && answer.ends_with("big"), "{answer}");
-    setup.counted(STABLE, |counters| counters.classes == [0, 0, 0, 1, 0]).await;
+    assert!(
+        status(&answer) == 413 && answer.ends_with("big"),
+        "{answer}"
+    );
+    setup
+        .counted(STABLE, |counters| counters.classes == [0, 0, 0, 1, 0])
+        .await;
 }
 
 #[tokio::test]
@@ -324,36 +463,92 @@ async fn a_client_that_leaves_is_no_failure_of_the_replica() {
         Response::new(full("late"))
     })
     .await;
-    let setup = Plan::http().with(STABLE, &[server.address]).split(0.0).start();
+    let setup = Plan::http()
+        .with(STABLE, &[server.address])
+        .split(0.0)
+        .start();
     let mut stream = TcpStream::connect(setup.address).await.unwrap();
-    stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
-    setup.counted(STABLE, |counters| counters.in_flight == 1).await;
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        .await
+        .unwrap();
+    setup
+        .counted(STABLE, |counters| counters.in_flight == 1)
+        .await;
     drop(stream);
-    let counters = setup.counted(STABLE, |counters| counters.client_aborts == 1).await;
+    let counters = setup
+        .counted(STABLE, |counters| counters.client_aborts == 1)
+        .await;
     assert_eq!((counters.requests, counters.in_flight), (0, 0));
 }
 
 #[tokio::test]
 async fn classes_and_broken_answers_are_counted_where_they_happened() {
     for (answer, classes, broken) in [
-        (&b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"[..], [0, 0, 0, 1, 0], 0),
-        (b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n", [0, 0, 1, 0, 0], 0),
-        (b"HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n", [0, 0, 0, 0, 1], 0),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", [0, 0, 0, 0, 1], 1),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n", [0, 0, 0, 0, 1], 1),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n", [0, 0, 0, 0, 1], 1),
+        (
+            &b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"[..],
+            [0, 0, 0, 1, 0],
+            0,
+        ),
+        (
+            b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n",
+            [0, 0, 1, 0, 0],
+            0,
+        ),
+        (
+            b"HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n",
+            [0, 0, 0, 0, 1],
+            0,
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf",
+            [0, 0, 0, 0, 1],
+            1,
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
+            [0, 0, 0, 0, 1],
+            1,
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n",
+            [0, 0, 0, 0, 1],
+            1,
+        ),
         (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", [0, 0, 0, 0, 1], 1),
         (b"HTTP/1.1 200 OK\r\nContent-Le", [0, 0, 0, 0, 1], 1),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", [0, 0, 0, 0, 1], 1),
-        (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", [0, 0, 0, 0, 1], 1),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+            [0, 0, 0, 0, 1],
+            1,
+        ),
+        (
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n",
+            [0, 0, 0, 0, 1],
+            1,
+        ),
     ] {
         let server = Server::scripted(answer).await;
-        let setup = Plan::http().with(CANARY, &[server.address]).split(100.0).start();
-        let got = setup.raw("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
-        assert!(!got.ends_with("0\r\n\r\n") || broken == 0, "a broken answer looks whole: {got}");
-        let counters = setup.counted(CANARY, |counters| counters.requests > 0).await;
+        let setup = Plan::http()
+            .with(CANARY, &[server.address])
+            .split(100.0)
+            .start();
+        let got = setup
+            .raw("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            .await;
+        assert!(
+            !got.ends_with("0\r\n\r\n") || broken == 0,
+            "a broken answer looks whole: {got}"
+        );
+        let counters = setup
+            .counted(CANARY, |counters| counters.requests > 0)
+            .await;
         let text = String::from_utf8_lossy(answer);
-        assert_eq!((counters.classes, counters.connect_failures), (classes, broken), "{text}");
+        assert_eq!(
+            (counters.classes, counters.connect_failures),
+            (classes, broken),
+            "{text}"
+        );
     }
 }
 
@@ -368,18 +563,28 @@ async fn bytes_behind_an_answer_never_reach_the_next_client() {
         }
     })
     .await;
-    let setup = Plan::http().with(STABLE, &[server.address]).split(0.0).start();
+    let setup = Plan::http()
+        .with(STABLE, &[server.address])
+        .split(0.0)
+        .start();
     let mut client = setup.client().await;
     for _ in 0..10 {
         assert_eq!(client.get("/").await.body(), "ok");
     }
-    assert_eq!(server.connections(), 10, "a connection with bytes left over was used again");
+    assert_eq!(
+        server.connections(),
+        10,
+        "a connection with bytes left over was used again"
+    );
 }
 
 #[tokio::test]
 async fn connections_to_replicas_are_used_again() {
     let server = Server::saying("hi").await;
-    let setup = Plan::http().with(STABLE, &[server.address]).split(0.0).start();
+    let setup = Plan::http()
+        .with(STABLE, &[server.address])
+        .split(0.0)
+        .start();
     let mut client = setup.client().await;
     for _ in 0..100 {
         assert_eq!(client.get("/").await.status(), StatusCode::OK);
@@ -390,7 +595,10 @@ async fn connections_to_replicas_are_used_again() {
 #[tokio::test]
 async fn cookies_and_hosts_of_raw_requests_arrive_once() {
     let server = mirror_of_heads().await;
-    let setup = Plan::http().with(STABLE, &[server.address]).split(0.0).start();
+    let setup = Plan::http()
+        .with(STABLE, &[server.address])
+        .split(0.0)
+        .start();
     let answer = raw(
         setup.address,
         "\r\nGET / HTTP/1.1\r\nHOST:shop.test\r\ncookie: a=1\r\nCookie: b=2\r\nconnection: close\r\n\r\n",

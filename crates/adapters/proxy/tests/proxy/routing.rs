@@ -9,7 +9,10 @@ use std::collections::BTreeSet;
 
 #[tokio::test]
 async fn a_split_follows_the_weights_and_is_counted_by_segment() {
-    let (stable, canary) = (Server::saying("stable").await, Server::saying("canary").await);
+    let (stable, canary) = (
+        Server::saying("stable").await,
+        Server::saying("canary").await,
+    );
     let setup = Plan::http()
         .with(STABLE, &[stable.address])
         .with(CANARY, &[canary.address])
@@ -28,9 +31,15 @@ async fn a_split_follows_the_weights_and_is_counted_by_segment() {
         routes.segment = 2;
     });
     for _ in 0..50 {
-        assert_eq!(client.get("/").await.body(), "canary", "the next request sees the change");
+        assert_eq!(
+            client.get("/").await.body(),
+            "canary",
+            "the next request sees the change"
+        );
     }
-    let counters = setup.counted(CANARY, |counters| counters.requests == of_canary + 50).await;
+    let counters = setup
+        .counted(CANARY, |counters| counters.requests == of_canary + 50)
+        .await;
     assert_eq!(counters.classes, [0, of_canary + 50, 0, 0, 0]);
     assert_eq!(counters.latency.total(), of_canary + 50);
     assert_eq!(counters.bytes_out, 6 * (of_canary + 50));
@@ -46,18 +55,29 @@ async fn a_split_follows_the_weights_and_is_counted_by_segment() {
 
 #[tokio::test]
 async fn matches_win_over_weights() {
-    let (stable, canary) = (Server::saying("stable").await, Server::saying("canary").await);
+    let (stable, canary) = (
+        Server::saying("stable").await,
+        Server::saying("canary").await,
+    );
     let condition = |name: &str, value: &str| Condition::Header {
         name: name.into(),
         value: TextMatch::Exact(value.into()),
     };
     let all = [
         vec![condition("x-side", "canary")],
-        vec![Condition::Path { value: TextMatch::Prefix("/beta".into()) }],
-        vec![Condition::Cookie { name: "beta".into(), value: TextMatch::Present }],
+        vec![Condition::Path {
+            value: TextMatch::Prefix("/beta".into()),
+        }],
+        vec![Condition::Cookie {
+            name: "beta".into(),
+            value: TextMatch::Present,
+        }],
         vec![condition("host", "beta.test")],
     ];
-    let matches = all.map(|all| MatchRoute { when: RequestMatch { all }, revision: CANARY });
+    let matches = all.map(|all| MatchRoute {
+        when: RequestMatch { all },
+        revision: CANARY,
+    });
     let setup = Plan::http()
         .with(STABLE, &[stable.address])
         .with(CANARY, &[canary.address])
@@ -73,37 +93,70 @@ async fn matches_win_over_weights() {
         ("/", "cookie", "a=1; beta=0", "canary"),
         ("/", "host", "beta.test", "canary"),
     ] {
-        let request = Request::get(path).header(name, value).body(full("")).unwrap();
-        assert_eq!(client.send(request).await.body(), side, "{path} {name}: {value}");
+        let request = Request::get(path)
+            .header(name, value)
+            .body(full(""))
+            .unwrap();
+        assert_eq!(
+            client.send(request).await.body(),
+            side,
+            "{path} {name}: {value}"
+        );
     }
 }
 
 #[tokio::test]
 async fn a_cookie_keeps_users_on_their_side_while_the_canary_grows() {
-    let (stable, canary) = (Server::saying("stable").await, Server::saying("canary").await);
+    let (stable, canary) = (
+        Server::saying("stable").await,
+        Server::saying("canary").await,
+    );
     let setup = Plan::http()
         .with(STABLE, &[stable.address])
         .with(CANARY, &[canary.address])
         .split(20.0)
-        .routes(|routes| routes.assignment = Assignment::Cookie { name: "side".into() })
+        .routes(|routes| {
+            routes.assignment = Assignment::Cookie {
+                name: "side".into(),
+            }
+        })
         .start();
     let mut client = setup.client().await;
     let mut users = Vec::new();
     for _ in 0..200 {
         let answer = client.get("/").await;
         let cookie = answer.headers()["set-cookie"].to_str().unwrap().to_owned();
-        assert!(cookie.starts_with("side=") && cookie.contains("; HttpOnly; SameSite=Lax"), "{cookie}");
-        users.push((cookie[..cookie.find(';').unwrap()].to_owned(), answer.into_body()));
+        assert!(
+            cookie.starts_with("side=") && cookie.contains("; HttpOnly; SameSite=Lax"),
+            "{cookie}"
+        );
+        users.push((
+            cookie[..cookie.find(';').unwrap()].to_owned(),
+            answer.into_body(),
+        ));
     }
-    assert_eq!(users.iter().map(|user| &user.0).collect::<BTreeSet<_>>().len(), 200);
+    assert_eq!(
+        users
+            .iter()
+            .map(|user| &user.0)
+            .collect::<BTreeSet<_>>()
+            .len(),
+        200
+    );
     for percent in [20.0, 50.0] {
         setup.set_routes(|routes| routes.weights = weights(percent));
         let mut moved = 0;
         for (cookie, side) in &users {
-            let request = Request::get("/").header("cookie", cookie).body(full("")).unwrap();
+            let request = Request::get("/")
+                .header("cookie", cookie)
+                .body(full(""))
+                .unwrap();
             let answer = client.send(request).await;
             assert!(!answer.headers().contains_key("set-cookie"));
-            assert!(side == "stable" || answer.body() == "canary", "{cookie} moved back");
+            assert!(
+                side == "stable" || answer.body() == "canary",
+                "{cookie} moved back"
+            );
             moved += u32::from(side != answer.body());
         }
         assert_eq!(moved > 0, percent > 20.0, "{moved} moved at {percent} %");
@@ -112,7 +165,10 @@ async fn a_cookie_keeps_users_on_their_side_while_the_canary_grows() {
 
 #[tokio::test]
 async fn the_preview_address_leads_to_the_preview_revision_alone() {
-    let (stable, canary) = (Server::saying("stable").await, Server::saying("canary").await);
+    let (stable, canary) = (
+        Server::saying("stable").await,
+        Server::saying("canary").await,
+    );
     let mut plan = Plan::http()
         .with(STABLE, &[stable.address])
         .with(CANARY, &[canary.address])
@@ -120,16 +176,24 @@ async fn the_preview_address_leads_to_the_preview_revision_alone() {
     plan.listener.preview = Some("127.0.0.1:0".into());
     let listener = plan.listener.clone();
     let setup = plan.start();
-    let preview =
-        setup.proxy.listen(&setup.service, ListenerRole::Preview, &listener, None).unwrap();
+    let preview = setup
+        .proxy
+        .listen(&setup.service, ListenerRole::Preview, &listener, None)
+        .unwrap();
     let mut client = Client::connect(preview).await;
     let answer = client.get("/").await;
     assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
     setup.set_routes(|routes| routes.preview = Some(CANARY));
     assert_eq!(client.get("/").await.body(), "canary");
     assert_eq!(setup.get("/").await.1, "stable");
-    setup.proxy.set_endpoints(&setup.service, CANARY, vec![]).unwrap();
-    assert_eq!(client.get("/").await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    setup
+        .proxy
+        .set_endpoints(&setup.service, CANARY, vec![])
+        .unwrap();
+    assert_eq!(
+        client.get("/").await.status(),
+        StatusCode::SERVICE_UNAVAILABLE
+    );
 }
 
 #[tokio::test]
@@ -137,7 +201,10 @@ async fn nothing_ready_is_the_proxys_own_failure_and_says_so() {
     let setup = Plan::http().start();
     let (status, text) = setup.get("/").await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
-    assert!(text.contains("`shop`") && text.contains("no revision has traffic"), "{text}");
+    assert!(
+        text.contains("`shop`") && text.contains("no revision has traffic"),
+        "{text}"
+    );
     setup.set_routes(|routes| routes.weights = weights(0.0));
     let (status, text) = setup.get("/").await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
@@ -149,7 +216,10 @@ async fn nothing_ready_is_the_proxys_own_failure_and_says_so() {
 #[tokio::test]
 async fn a_revision_without_replicas_is_charged_though_another_serves() {
     let stable = Server::saying("stable").await;
-    let setup = Plan::http().with(STABLE, &[stable.address]).split(100.0).start();
+    let setup = Plan::http()
+        .with(STABLE, &[stable.address])
+        .split(100.0)
+        .start();
     setup.set_routes(|routes| {
         // The canary has most of the traffic but nothing to serve it.
         routes.weights = weights(40.0);
@@ -158,15 +228,27 @@ async fn a_revision_without_replicas_is_charged_though_another_serves() {
     for _ in 0..100 {
         assert_eq!(client.get("/").await.body(), "stable");
     }
-    let missing = setup.counted(CANARY, |counters| counters.requests > 20).await;
+    let missing = setup
+        .counted(CANARY, |counters| counters.requests > 20)
+        .await;
     assert_eq!(missing.errors(), missing.requests);
     assert_eq!(missing.connect_failures, missing.requests);
-    assert_eq!(setup.counted(STABLE, |counters| counters.requests == 100).await.errors(), 0);
+    assert_eq!(
+        setup
+            .counted(STABLE, |counters| counters.requests == 100)
+            .await
+            .errors(),
+        0
+    );
 }
 
 #[tokio::test]
 async fn replicas_of_a_revision_share_its_requests() {
-    let servers = [Server::saying("a").await, Server::saying("b").await, Server::saying("c").await];
+    let servers = [
+        Server::saying("a").await,
+        Server::saying("b").await,
+        Server::saying("c").await,
+    ];
     let addresses = servers.each_ref().map(|server| server.address);
     let setup = Plan::http().with(STABLE, &addresses).split(0.0).start();
     let mut client = setup.client().await;
@@ -174,11 +256,18 @@ async fn replicas_of_a_revision_share_its_requests() {
         client.get("/").await;
     }
     for server in &servers {
-        assert!((120..=280).contains(&server.requests()), "{}", server.requests());
+        assert!(
+            (120..=280).contains(&server.requests()),
+            "{}",
+            server.requests()
+        );
     }
     // One that leaves gets nothing more; one that stays keeps its identity.
     let left = endpoints(STABLE, &addresses[..2]);
-    setup.proxy.set_endpoints(&setup.service, STABLE, left).unwrap();
+    setup
+        .proxy
+        .set_endpoints(&setup.service, STABLE, left)
+        .unwrap();
     let before = servers[2].requests();
     for _ in 0..50 {
         client.get("/").await;
@@ -189,10 +278,25 @@ async fn replicas_of_a_revision_share_its_requests() {
 #[tokio::test]
 async fn weights_that_do_not_sum_change_nothing() {
     let stable = Server::saying("stable").await;
-    let setup = Plan::http().with(STABLE, &[stable.address]).split(0.0).start();
-    let mut routes = sluice_model::Routes { weights: weights(0.0), ..Default::default() };
-    routes.weights.insert(RevisionNumber(9), sluice_model::Weight::FULL);
-    let error = setup.proxy.set_routes(&setup.service, &routes).unwrap_err().to_string();
-    assert!(error.contains("`shop`") && error.contains("200 %"), "{error}");
+    let setup = Plan::http()
+        .with(STABLE, &[stable.address])
+        .split(0.0)
+        .start();
+    let mut routes = sluice_model::Routes {
+        weights: weights(0.0),
+        ..Default::default()
+    };
+    routes
+        .weights
+        .insert(RevisionNumber(9), sluice_model::Weight::FULL);
+    let error = setup
+        .proxy
+        .set_routes(&setup.service, &routes)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("`shop`") && error.contains("200 %"),
+        "{error}"
+    );
     assert_eq!(setup.get("/").await.1, "stable");
 }

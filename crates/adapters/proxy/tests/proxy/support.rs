@@ -98,14 +98,21 @@ impl Server {
         let task = tokio::spawn(async move {
             let mut serving = tokio::task::JoinSet::new();
             loop {
-                let Ok((stream, _)) = listener.accept().await else { return };
+                let Ok((stream, _)) = listener.accept().await else {
+                    return;
+                };
                 stream.set_nodelay(true).unwrap();
                 count.fetch_add(1, SeqCst);
                 serving.spawn(handler(stream));
                 while serving.try_join_next().is_some() {}
             }
         });
-        Server { address, requests: Arc::default(), connections, task }
+        Server {
+            address,
+            requests: Arc::default(),
+            connections,
+            task,
+        }
     }
 
     /// Reads one request head from each connection, writes `answer` as it is, and closes.
@@ -134,7 +141,10 @@ pub(crate) async fn read_head(stream: &mut TcpStream) -> Option<Vec<u8>> {
 
 /// An address at which nothing listens.
 pub(crate) fn dead_address() -> SocketAddr {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
 }
 
 /// A proxy with one service.
@@ -156,7 +166,11 @@ pub(crate) struct Plan {
 impl Plan {
     pub(crate) fn new(protocol: Protocol) -> Plan {
         Plan {
-            config: ProxyConfig { workers: 2, seed: Some(7), ..ProxyConfig::default() },
+            config: ProxyConfig {
+                workers: 2,
+                seed: Some(7),
+                ..ProxyConfig::default()
+            },
             listener: Listener {
                 address: "127.0.0.1:0".into(),
                 preview: None,
@@ -200,11 +214,20 @@ impl Plan {
         let proxy = Proxy::start(self.config).unwrap();
         let service = ServiceName::new("shop").unwrap();
         for (revision, addresses) in &self.replicas {
-            proxy.set_endpoints(&service, *revision, endpoints(*revision, addresses)).unwrap();
+            proxy
+                .set_endpoints(&service, *revision, endpoints(*revision, addresses))
+                .unwrap();
         }
         proxy.set_routes(&service, &self.routes).unwrap();
-        let address = proxy.listen(&service, ListenerRole::Main, &self.listener, None).unwrap();
-        Setup { proxy, service, address, routes: Mutex::new(self.routes) }
+        let address = proxy
+            .listen(&service, ListenerRole::Main, &self.listener, None)
+            .unwrap();
+        Setup {
+            proxy,
+            service,
+            address,
+            routes: Mutex::new(self.routes),
+        }
     }
 }
 
@@ -229,7 +252,10 @@ impl Setup {
     }
 
     pub(crate) fn counters(&self, revision: RevisionNumber) -> SideCounters {
-        self.proxy.counters(&self.service).remove(&revision).unwrap_or_default()
+        self.proxy
+            .counters(&self.service)
+            .remove(&revision)
+            .unwrap_or_default()
     }
 
     /// Waits until the counters of a revision are as `expected` says; a request is counted when its
@@ -246,8 +272,14 @@ impl Setup {
                 assert_eq!(counters.requests, counters.classes.iter().sum::<u64>());
                 return counters;
             }
-            let short = SideCounters { latency: Default::default(), ..counters.clone() };
-            assert!(Instant::now() < deadline, "revision {revision} never came to it: {short:?}");
+            let short = SideCounters {
+                latency: Default::default(),
+                ..counters.clone()
+            };
+            assert!(
+                Instant::now() < deadline,
+                "revision {revision} never came to it: {short:?}"
+            );
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
@@ -288,7 +320,9 @@ pub(crate) async fn read_all(stream: &mut TcpStream) -> String {
             all.extend_from_slice(&buffer[..count]);
         }
     };
-    tokio::time::timeout(PATIENCE, reading).await.expect("the connection never ends");
+    tokio::time::timeout(PATIENCE, reading)
+        .await
+        .expect("the connection never ends");
     String::from_utf8_lossy(&all).into_owned()
 }
 
@@ -302,8 +336,9 @@ impl Client {
     pub(crate) async fn connect(address: SocketAddr) -> Client {
         let stream = TcpStream::connect(address).await.unwrap();
         stream.set_nodelay(true).unwrap();
-        let (sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+        let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .unwrap();
         tokio::spawn(async move {
             let _ = connection.with_upgrades().await;
         });
@@ -321,7 +356,9 @@ impl Client {
     ) -> hyper::Result<Response<String>> {
         let answer = self.stream(request).await?;
         let (parts, body) = answer.into_parts();
-        let body = tokio::time::timeout(PATIENCE, body.collect()).await.expect("a body without end");
+        let body = tokio::time::timeout(PATIENCE, body.collect())
+            .await
+            .expect("a body without end");
         let text = String::from_utf8_lossy(&body?.to_bytes()).into_owned();
         Ok(Response::from_parts(parts, text))
     }
@@ -337,7 +374,9 @@ impl Client {
         }
         self.sender.ready().await?;
         let sending = self.sender.send_request(request);
-        tokio::time::timeout(PATIENCE, sending).await.expect("no answer comes")
+        tokio::time::timeout(PATIENCE, sending)
+            .await
+            .expect("no answer comes")
     }
 
     pub(crate) async fn get(&mut self, path: &str) -> Response<String> {
@@ -347,7 +386,10 @@ impl Client {
 
 /// The status code of an answer as it came.
 pub(crate) fn status(answer: &str) -> u16 {
-    answer.get(9..12).and_then(|code| code.parse().ok()).unwrap_or(0)
+    answer
+        .get(9..12)
+        .and_then(|code| code.parse().ok())
+        .unwrap_or(0)
 }
 
 /// Waits until something holds.

@@ -258,3 +258,27 @@ fn a_hook_of_the_last_step_is_told_once_while_the_promotion_lacks_a_replica() {
     world.pass(1);
     assert_eq!(world.stable(), 2);
 }
+
+#[test]
+fn a_replica_that_leaves_while_hooks_run_is_waited_for() {
+    let mut world = World::new(&with_before(hook("smoke")));
+    world.plan(2, |plan| plan.progress_deadline = seconds(20));
+    world.deploy(2);
+    world.follow = false;
+    world.replicas(2, 1, 0, 0);
+    world.answer_hook(EffectOutcome::Succeeded);
+    world.pass(15);
+    assert_eq!((world.place().as_str(), world.weight(2)), ("1 before", 0.0));
+    world.replicas(2, 1, 1, 1);
+    world.pass(1);
+    assert_eq!((world.place().as_str(), world.weight(2)), ("1 bake", 10.0));
+    assert_eq!(world.count(Rule::HookSucceeded), 1);
+
+    let mut world = World::new(&with_before(hook("smoke")));
+    world.deploy(2);
+    world.follow = false;
+    world.replicas(2, 1, 0, 0);
+    world.answer_hook(EffectOutcome::Succeeded);
+    world.pass(61);
+    assert_eq!(world.place(), "aborted", "not for ever");
+}

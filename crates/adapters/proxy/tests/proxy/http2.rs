@@ -1,0 +1,272 @@
+//! HTTP/2 from clients, by the preface on a cleartext port, and to replicas.
+
+use crate::support::{Body, PATIENCE, Plan, STABLE, Server, full, raw};
+use http_body_util::BodyExt;
+use hyper::client::conn::http2::SendRequest;
+use hyper::{Request, Response, StatusCode, Version};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use sluice_model::workload::Protocol;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::net::TcpStream;
+
+pub(crate) async fn connect(address: SocketAddr) -> SendRequest<Body> {
+    let stream = TcpStream::connect(address).await.unwrap();
+    let (sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+            .await
+            .unwrap();
+    tokio::spawn(connection);
+    sender
+}
+
+async fn text(sender: &mut SendRequest<Body>, request: Request<Body>) -> (StatusCode, String) {
+    let answer = sender.send_request(request).await.unwrap();
+    let status = answer.status();
+    let body = answer.into_body().collect().await.unwrap().to_bytes();
+    (status, String::from_utf8_lossy(&body).into_owned())
+}
+
+fn get(path: &str) -> Request<Body> {
+    Request::get(format!("http://shop.test{path}"))
+        .body(full(""))
+        .unwrap()
+}
+
+/// Answers with the version, method, host, length fields and body that it got.
+async fn describing(h2: bool) -> Server {
+    let describe = |request: Request<hyper::body::Incoming>| async move {
+        let version = request.version();
+        let host = request.uri().authority().map(ToString::to_string);
+        let field = |name: &str| {
+            request
+                .headers()
+                .get(name)
+                .map_or("-", |value| value.to_str().unwrap())
+                .to_owned()
+        };
+        let host = host.unwrap_or_else(|| field("host"));
+        let fields = ["content-length", "transfer-encoding", "cookie", "te"]
+            .map(field)
+            .join(" ");
+        let head = format!("{version:?} {} {host} {fields} ", request.method());
+        let body = request.into_body().collect().await.unwrap().to_bytes();
+        Response::new(full([head.as_bytes(), &body].concat()))
+    };
+    if !h2 {
+        return Server::http(describe).await;
+    }
+    Server::raw(move |stream| async move {
+        let service = hyper::service::service_fn(move |request| async move {
+            Ok::<_, std::convert::Infallible>(describe(request).await)
+        });
+        let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+            .serve_connection(TokioIo::new(stream), service);
+        let _ = connection.await;
+    })
+    .await
+}
+
+#[tokio::test]
+async fn requests_cross_between_versions_both_ways() {
+    for (protocol, h2) in [(Protocol::Http, false), (Protocol::H2c, true)] {
+        let server = describing(h2).await;
+        let setup = Plan::new(protocol)
+            .with(STABLE, &[server.address])
+            .split(0.0)
+            .start();
+        let version = if h2 { "HTTP/2.0" } else { "HTTP/1.1" };
+        let mut sender = connect(setup.address).await;
+        let mut request = get("/");
+        request
+            .headers_mut()
+            .append("cookie", "a=1".parse().unwrap());
+        request
+            .headers_mut()
+            .append("cookie", "b=2".parse().unwrap());
+        request
+            .headers_mut()
+            .append("te", "trailers".parse().unwrap());
+        let (_, got) = text(&mut sender, request).await;
+        let cookie = if h2 { "a=1" } else { "a=1; b=2" };
+        assert_eq!(
+            got,
+            format!("{version} GET shop.test - - {cookie} trailers ")
+        );
+        let request = Request::post("http://shop.test/")
+            .body(full("hello"))
+            .unwrap();
+        let (_, got) = text(&mut sender, request).await;
+        assert_eq!(got, format!("{version} POST shop.test 5 - - - hello"));
+        // And the same from an HTTP/1.1 client.
+        let answer = raw(
+            setup.address,
+            "POST /x HTTP/1.1\r\nHost: shop.test\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n\
+             5\r\nhello\r\n0\r\n\r\n",
+        )
+        .await;
+        let coding = if h2 { "-" } else { "chunked" };
+        assert!(
+            answer.contains(&format!("{version} POST shop.test - {coding} - - hello")),
+            "{answer}"
+        );
+        setup
+            .counted(STABLE, |counters| counters.classes == [0, 3, 0, 0, 0])
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn many_requests_share_a_connection() {
+    for (protocol, h2) in [(Protocol::Http, false), (Protocol::H2c, true)] {
+        let server = describing(h2).await;
+        let setup = Plan::new(protocol)
+            .with(STABLE, &[server.address])
+            .split(0.0)
+            .start();
+        let sender = connect(setup.address).await;
+        let mut all = tokio::task::JoinSet::new();
+        for number in 0..300 {
+            let mut sender = sender.clone();
+            all.spawn(async move {
+                let body = format!("{number}:{}", "x".repeat(number * 100));
+                let request = Request::post("http://shop.test/")
+                    .body(full(body.clone()))
+                    .unwrap();
+                let (status, got) = text(&mut sender, request).await;
+                assert_eq!(status, StatusCode::OK);
+                assert!(got.ends_with(&body));
+            });
+        }
+        while let Some(ended) = all.join_next().await {
+            ended.unwrap();
+        }
+        assert!(
+            !h2 || server.connections() <= 4,
+            "{} connections",
+            server.connections()
+        );
+        setup
+            .counted(STABLE, |counters| {
+                counters.requests == 300 && counters.in_flight == 0
+            })
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn a_draining_proxy_tells_clients_to_go_away_and_answers_what_is_on_its_way() {
+    let server = Server::http(|_| async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        Response::new(full("done"))
+    })
+    .await;
+    let setup = Plan::http()
+        .with(STABLE, &[server.address])
+        .split(0.0)
+        .start();
+    let mut sender = connect(setup.address).await;
+    let waiting = tokio::spawn({
+        let mut sender = sender.clone();
+        async move { text(&mut sender, get("/")).await }
+    });
+    setup
+        .counted(STABLE, |counters| counters.in_flight == 1)
+        .await;
+    let report = setup.proxy.drain(PATIENCE).await;
+    assert_eq!((report.idle_closed, report.requests_cut), (0, 0));
+    assert_eq!(waiting.await.unwrap(), (StatusCode::OK, "done".to_owned()));
+    assert!(
+        sender.send_request(get("/")).await.is_err(),
+        "the connection should be gone"
+    );
+}
+
+#[tokio::test]
+async fn bodies_stream_with_backpressure_in_both_directions() {
+    for (protocol, h2) in [(Protocol::Http, false), (Protocol::H2c, true)] {
+        let server = describing(h2).await;
+        let setup = Plan::new(protocol)
+            .with(STABLE, &[server.address])
+            .split(0.0)
+            .start();
+        let mut sender = connect(setup.address).await;
+        let body = "0123456789".repeat(500_000);
+        let request = Request::post("http://shop.test/")
+            .body(full(body.clone()))
+            .unwrap();
+        let (status, got) = text(&mut sender, request).await;
+        assert_eq!(status, StatusCode::OK);
+        assert!(got.ends_with(&body), "{} bytes", got.len());
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_resets_its_request_is_counted_as_leaving() {
+    let server = Server::http(|_| async {
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        Response::new(full("late"))
+    })
+    .await;
+    let setup = Plan::http()
+        .with(STABLE, &[server.address])
+        .split(0.0)
+        .start();
+    let mut sender = connect(setup.address).await;
+    let request = sender.send_request(get("/"));
+    let waiting = tokio::spawn(request);
+    setup
+        .counted(STABLE, |counters| counters.in_flight == 1)
+        .await;
+    waiting.abort();
+    let counters = setup
+        .counted(STABLE, |counters| counters.client_aborts == 1)
+        .await;
+    assert_eq!((counters.requests, counters.in_flight), (0, 0));
+}
+
+#[tokio::test]
+async fn limits_hold_in_http2_too() {
+    let server = Server::saying("ok").await;
+    let setup = Plan::http()
+        .with(STABLE, &[server.address])
+        .split(0.0)
+        .limits(|limits| {
+            limits.headers_max = 20;
+            limits.body_bytes_max = Some(1_000);
+            limits.header_bytes_max = 8_192;
+        })
+        .start();
+    let mut sender = connect(setup.address).await;
+    let mut many = get("/");
+    for number in 0..30 {
+        let name: hyper::header::HeaderName = format!("x-{number}").parse().unwrap();
+        many.headers_mut().insert(name, "1".parse().unwrap());
+    }
+    assert_eq!(
+        text(&mut sender, many).await.0,
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+    );
+    let mut large = get("/");
+    large
+        .headers_mut()
+        .insert("x-large", "x".repeat(10_000).parse().unwrap());
+    let answer = sender.send_request(large).await;
+    let refused = answer.map_or(true, |answer| {
+        answer.status() == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+    });
+    assert!(refused, "a head above the limit was served");
+    let mut sender = connect(setup.address).await;
+    let big = Request::post("http://shop.test/")
+        .body(full("x".repeat(2_000)))
+        .unwrap();
+    assert_eq!(
+        text(&mut sender, big).await.0,
+        StatusCode::PAYLOAD_TOO_LARGE
+    );
+    let connect_method = Request::connect("shop.test:443").body(full("")).unwrap();
+    let answer = sender.send_request(connect_method).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::NOT_IMPLEMENTED);
+    assert_eq!(answer.version(), Version::HTTP_2);
+    assert_eq!(server.requests(), 0);
+}
