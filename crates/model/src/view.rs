@@ -1,7 +1,7 @@
 //! A service as the API shows it. The field names are a promise to scripts.
 
 use crate::counters::SideCounters;
-use crate::ids::{RevisionNumber, ServiceName};
+use crate::ids::{RevisionNumber, RolloutId, ServiceName};
 use crate::millis;
 use crate::report::Judgement;
 use crate::time::Timestamp;
@@ -45,6 +45,8 @@ pub struct ServiceView {
     pub stable: Option<RevisionNumber>,
     /// The revision being rolled out.
     pub canary: Option<RevisionNumber>,
+    /// The current or last rollout; absent before the first.
+    pub rollout: Option<RolloutView>,
     /// What goes on, for people.
     pub message: String,
     /// When the current or last rollout began; RFC 3339.
@@ -67,6 +69,32 @@ pub struct ServiceView {
     pub revisions: BTreeMap<RevisionNumber, RevisionView>,
     /// The time of this view.
     pub at: Timestamp,
+}
+
+/// The current or last rollout of a [`ServiceView`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RolloutView {
+    /// Its number.
+    pub id: RolloutId,
+    /// The revision that it brings.
+    pub revision: RevisionNumber,
+    /// How it stands.
+    pub outcome: RolloutOutcome,
+}
+
+/// How a rollout stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum RolloutOutcome {
+    /// It has not ended.
+    Running,
+    /// Its revision became stable.
+    Promoted,
+    /// It was taken back.
+    Aborted,
+    /// Somebody asked for the stable revision again.
+    Returned,
 }
 
 /// One revision within a [`ServiceView`].

@@ -10,7 +10,7 @@ use crate::view::lines::News;
 use serde::Serialize;
 use sluice_model::ids::{RevisionNumber, ServiceName};
 use sluice_model::time::format_span;
-use sluice_model::view::{Phase, ServiceView};
+use sluice_model::view::{Phase, RolloutOutcome, ServiceView};
 use sluice_server::wire::WatchEvent;
 use sluice_server::{Client, ClientError};
 use std::time::Duration;
@@ -64,18 +64,20 @@ impl Goal {
                 Some(revision) if revision != canary => Some(Outcome::Superseded),
                 _ => None,
             },
-            (WaitFor::Promoted, None) => match (view.stable, self.revision) {
-                (None, _) => None,
-                (Some(stable), Some(revision)) if stable == revision => Some(Outcome::Promoted),
-                (Some(_), Some(_)) => Some(Outcome::Aborted),
-                (Some(stable), None) if view.phase == Phase::Degraded => {
-                    // Degraded as replicas are missing says nothing about the rollout.
-                    let figures = view.revisions.get(&stable);
-                    let is_whole = figures.is_none_or(|side| side.ready >= side.replicas);
-                    is_whole.then_some(Outcome::Aborted)
+            (WaitFor::Promoted, None) => {
+                let rollout = view.rollout?;
+                let is_right = self
+                    .revision
+                    .is_none_or(|revision| revision == rollout.revision);
+                match rollout.outcome {
+                    RolloutOutcome::Running => None,
+                    // A rollout to stable itself is none: there was nothing to do.
+                    _ if !is_right && view.stable == self.revision => Some(Outcome::Promoted),
+                    _ if !is_right => Some(Outcome::Superseded),
+                    RolloutOutcome::Promoted => Some(Outcome::Promoted),
+                    RolloutOutcome::Aborted | RolloutOutcome::Returned => Some(Outcome::Aborted),
                 }
-                (Some(_), None) => Some(Outcome::Promoted),
-            },
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ use super::rates::Rates;
 use sluice_control::Outcome;
 use sluice_local::Usage;
 use sluice_model::status::RolloutState;
-use sluice_model::view::{RevisionView, ServiceView};
+use sluice_model::view::{RevisionView, RolloutOutcome, RolloutView, ServiceView};
 use sluice_model::{Plan, RevisionNumber, ServiceStatus, SideCounters, Timestamp};
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -49,6 +49,18 @@ pub(super) fn build(parts: &Parts<'_>) -> ServiceView {
         weights: status.routes.weights.clone(),
         stable: status.stable,
         canary: running.map(|rollout| rollout.target),
+        rollout: rollout.map(|rollout| RolloutView {
+            id: rollout.id,
+            revision: rollout.target,
+            outcome: match rollout.state {
+                RolloutState::Promoted { .. } => RolloutOutcome::Promoted,
+                RolloutState::Aborted { returned: true, .. } => RolloutOutcome::Returned,
+                RolloutState::Aborted { .. } => RolloutOutcome::Aborted,
+                RolloutState::Starting { .. } | RolloutState::Stepping { .. } => {
+                    RolloutOutcome::Running
+                }
+            },
+        }),
         message,
         started_at: rollout.map(|rollout| rollout.started_at.to_string()),
         ended_at: ended_at.map(|at| at.to_string()),

@@ -119,8 +119,11 @@ impl Cell {
     /// Takes one turn.
     pub fn turn(&mut self, world: &mut impl World, now: Timestamp) -> Outcome {
         let commands = world.commands(&self.status);
-        let (commands, refused) = refusal::split(world, &self.status, commands);
-        let refused = refused.map(|refusal| self.refuse(world, refusal, now));
+        let sorted = refusal::sort(world, &self.status, commands);
+        let commands = sorted.answerable;
+        let refused = sorted
+            .refusal
+            .map(|refusal| self.refuse(world, refusal, now));
         if let Some(Ok(())) = refused {
             // The commands behind it follow at once.
             return Outcome {
@@ -145,6 +148,7 @@ impl Cell {
         let store_error = settled.or(unrefused);
         let wake_at = match &store_error {
             Some(_) => Some(self.look_again(&decision, now)),
+            None if sorted.more => Some(now),
             None => decision.wake_at,
         };
         Outcome {

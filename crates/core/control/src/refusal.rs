@@ -18,33 +18,49 @@ pub(crate) struct Refusal {
     message: String,
 }
 
-/// The commands that the engine can answer now, up to the first that it cannot; and that one, when it
-/// is the next to be answered.
-pub(crate) fn split(
+/// The commands of a service, sorted.
+pub(crate) struct Sorted {
+    /// Those that the engine can answer now: up to the first that it cannot.
+    pub(crate) answerable: Vec<Command>,
+    /// The next one, when the engine cannot answer it.
+    pub(crate) refusal: Option<Refusal>,
+    /// Whether some are left for the next turn.
+    pub(crate) more: bool,
+}
+
+/// Sorts the commands.
+pub(crate) fn sort(
     world: &mut impl World,
     status: &ServiceStatus,
     mut commands: Vec<Command>,
-) -> (Vec<Command>, Option<Refusal>) {
+) -> Sorted {
     commands.retain(|command| command.id > status.last_command);
-    if commands.is_empty() {
-        return (commands, None);
-    }
-    let stuck = commands.iter().position(|command| {
-        named(status, command).is_some_and(|it| world.plan(status, it).is_none())
-    });
     let known = plan_revision(status, &commands).is_some_and(|it| world.plan(status, it).is_some());
-    let first_unanswerable = if known { stuck } else { Some(0) };
-    match first_unanswerable {
-        Some(0) => {
-            let command = commands.remove(0);
-            let message = why(status, &command);
-            (Vec::new(), Some(Refusal { command, message }))
-        }
-        Some(index) => {
-            commands.truncate(index);
-            (commands, None)
-        }
-        None => (commands, None),
+    let names_unknown = |command: &Command| {
+        named(status, command).is_some_and(|it| world.plan(status, it).is_none())
+    };
+    let unanswerable = match commands.iter().position(names_unknown) {
+        _ if !known && !commands.is_empty() => Some(0),
+        position => position,
+    };
+    let Some(index) = unanswerable else {
+        return Sorted {
+            answerable: commands,
+            refusal: None,
+            more: false,
+        };
+    };
+    let more = commands.len() > 1;
+    let refusal = (index == 0).then(|| {
+        let command = commands[0].clone();
+        let message = why(status, &command);
+        Refusal { command, message }
+    });
+    commands.truncate(index);
+    Sorted {
+        answerable: commands,
+        refusal,
+        more,
     }
 }
 

@@ -80,7 +80,14 @@ fn nothing_ready(turn: &mut Turn<'_>) -> bool {
         Some(Exposure::Split {
             weight, matches, ..
         }) => weight > Weight::ZERO || !matches.is_empty(),
-        Some(Exposure::Rolling { .. } | Exposure::Recreate) => true,
+        // While replicas are replaced, the traffic follows those that are available.
+        Some(Exposure::Rolling { .. } | Exposure::Recreate) => !matches!(
+            rollout.state,
+            RolloutState::Stepping {
+                stage: Stage::Scaling { .. },
+                ..
+            }
+        ),
         None => false,
     };
     if turn.status.stable.is_none() || !has_traffic || turn.counts(target).ready > 0 {

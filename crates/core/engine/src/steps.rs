@@ -190,11 +190,24 @@ pub(crate) fn enter_step(turn: &mut Turn<'_>, step: u32) {
     turn.enter(RolloutState::Stepping { step, stage });
 }
 
-/// The step's replicas start (or, for a step that replaces in place, the replacing does).
+/// The step's replicas start (or, for a step that replaces in place, the replacing and with it the step's
+/// traffic does).
 pub(crate) fn enter_scaling(turn: &mut Turn<'_>, step: u32) {
     let since = turn.now;
     let stage = Stage::Scaling { since, reached: 0 };
+    if !keeps_stable(&turn.step(step).exposure) {
+        traffic_begins(turn, step);
+    }
     turn.enter(RolloutState::Stepping { step, stage });
+}
+
+/// From now on what is measured belongs to this step.
+fn traffic_begins(turn: &mut Turn<'_>, step: u32) {
+    let now = turn.now;
+    if let Some(rollout) = turn.rollout_mut() {
+        rollout.traffic_step = Some(step);
+        rollout.traffic_since = Some(now);
+    }
 }
 
 /// A replica that was kept may have restarted long ago: only restarts from now on are the rollout's.
@@ -282,13 +295,11 @@ fn enter_baking(turn: &mut Turn<'_>, index: u32) {
         Rule::StepEntered,
         format!("step {} ({}): {text}", index + 1, step.name),
     );
-    let now = turn.now;
-    let stage = Stage::Baking { since: now };
-    turn.enter(RolloutState::Stepping { step: index, stage });
-    if let Some(rollout) = turn.rollout_mut() {
-        rollout.traffic_step = Some(index);
-        rollout.traffic_since = Some(now);
+    if keeps_stable(&step.exposure) {
+        traffic_begins(turn, index);
     }
+    let stage = Stage::Baking { since: turn.now };
+    turn.enter(RolloutState::Stepping { step: index, stage });
 }
 
 /// Without the odd milliseconds, which depend on when it was looked.

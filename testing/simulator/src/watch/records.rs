@@ -61,6 +61,12 @@ impl Watch {
                 self.entry(now, plan, record.status, entry);
             }
         }
+        if let (Some(plan), Some(RolloutState::Stepping { step, .. })) =
+            (plan, record.status.running().map(|rollout| &rollout.state))
+            && replaces(plan, step + 1)
+        {
+            self.ledger.begins(plan, step + 1, now);
+        }
         self.log_agrees(now, record.status);
     }
 
@@ -116,7 +122,7 @@ impl Watch {
             }
             Rule::StepEntered => {
                 if let Some(step) = step_in(entry) {
-                    self.ledger.began.insert(step, now);
+                    self.ledger.begins(plan, step, now);
                 }
             }
             Rule::StepPassed => self.step_passed(now, plan, status, entry),
@@ -228,5 +234,21 @@ impl Watch {
                 format!("{ended} ends of {started} starts in the log, now {state:?}")
             },
         );
+    }
+}
+
+/// Whether a step, from 1, replaces replicas in place: its traffic begins with the replacing, before it
+/// is told that the step was entered.
+fn replaces(plan: &Plan, step: u32) -> bool {
+    let step = plan.steps.get(step as usize - 1);
+    step.is_some_and(|step| !matches!(step.exposure, Exposure::Split { .. }))
+}
+
+impl Ledger {
+    fn begins(&mut self, plan: &Plan, step: u32, now: i64) {
+        if !replaces(plan, step) {
+            self.began.remove(&step);
+        }
+        self.began.entry(step).or_insert(now);
     }
 }

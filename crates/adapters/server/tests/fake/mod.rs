@@ -314,6 +314,7 @@ pub fn healthy(name: &str) -> ServiceView {
         canary: None,
         message: "revision 3 serves all traffic".into(),
         started_at: Some("2026-11-21T15:00:00.000Z".into()),
+        rollout: None,
         ended_at: Some("2026-11-21T15:02:00.000Z".into()),
         listen: Some("127.0.0.1:8080".into()),
         preview: None,
