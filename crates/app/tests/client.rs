@@ -8,7 +8,7 @@ use fake::{Fake, abort, entry, healthy, line, progressing, promote, start_rollou
 use serde_json::Value;
 use sluice_model::ids::RevisionNumber;
 use sluice_model::report::Rule;
-use sluice_model::view::{Phase, ServiceView};
+use sluice_model::view::{Phase, RolloutOutcome, ServiceView};
 use sluice_server::serve::Limits;
 use sluice_server::wire::*;
 use sluice_server::{ServerOptions, bind};
@@ -331,6 +331,7 @@ async fn undo_waits_for_the_revision_it_goes_back_to() {
     project.fake.world().on_command = Some(|view| {
         start_rollout(view);
         view.canary = Some(RevisionNumber(2));
+        view.rollout = fake::rollout(4, RevisionNumber(2), RolloutOutcome::Running);
     });
     let fake = Arc::clone(&project.fake);
     let ending = tokio::spawn(async move {
@@ -340,6 +341,7 @@ async fn undo_waits_for_the_revision_it_goes_back_to() {
         tokio::time::sleep(Duration::from_millis(200)).await;
         fake.change("checkout", |view| {
             view.stable = view.canary.take();
+            view.rollout = fake::rollout(4, RevisionNumber(2), RolloutOutcome::Promoted);
             view.phase = Phase::Healthy;
         });
     });

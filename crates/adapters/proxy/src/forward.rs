@@ -7,7 +7,7 @@ use crate::charge::{Charge, Failure};
 use crate::config::ListenerRole;
 use crate::connection::Client;
 use crate::forwarded;
-use crate::head::RequestHead;
+use crate::head::{RequestHead, spare};
 use crate::mirror::{self, Recorder};
 use crate::timer::Timer;
 use crate::upstream::{self, Attempt, Raw, SendError};
@@ -64,10 +64,12 @@ pub(crate) async fn forward(
         .copy
         .and_then(|(decision, copy)| mirror::start(client, decision, copy, &head, &mut body));
     let number = route.decision.revision;
-    match attempts(client, timer, charge, number, &head, &mut body).await {
+    let answer = match attempts(client, timer, charge, number, &head, &mut body).await {
         Ok((raw, charge)) => finish(client, raw, charge, recorder, route.cookie),
         Err((status, reason)) => made_up(client, status, reason, head.is_grpc()),
-    }
+    };
+    spare::give(head.headers);
+    answer
 }
 
 /// Decides, and reserves replicas, on one and the same view of the routing.

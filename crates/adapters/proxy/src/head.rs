@@ -142,3 +142,37 @@ pub(crate) fn parse_length(value: &[u8]) -> Option<u64> {
             .fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0')),
     )
 }
+
+/// Field maps between two uses: making one anew for each message would be among its larger costs.
+pub(crate) mod spare {
+    use http::HeaderMap;
+    use std::cell::RefCell;
+
+    /// Maps that a thread keeps; each holds a few kilobytes.
+    const KEPT_MAX: usize = 64;
+    /// Fields that most messages have room for without growing the map.
+    const FIELDS: usize = 24;
+
+    thread_local! {
+        static FREE: RefCell<Vec<HeaderMap>> = const { RefCell::new(Vec::new()) };
+    }
+
+    /// An empty map.
+    pub(crate) fn take() -> HeaderMap {
+        FREE.with_borrow_mut(Vec::pop)
+            .unwrap_or_else(|| HeaderMap::with_capacity(FIELDS))
+    }
+
+    /// Keeps a map's memory for later.
+    pub(crate) fn give(mut map: HeaderMap) {
+        if map.capacity() < FIELDS || map.capacity() > 4 * FIELDS {
+            return;
+        }
+        map.clear();
+        FREE.with_borrow_mut(|free| {
+            if free.len() < KEPT_MAX {
+                free.push(map);
+            }
+        });
+    }
+}

@@ -232,16 +232,15 @@ async fn follow_once(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::view::samples::{CANARY, STABLE, aborted, healthy, progressing};
+    use crate::view::samples::{CANARY, aborted, healthy, progressing, rollout};
 
     #[test]
     fn a_view_means_what_its_rollout_came_to() {
-        let mut short = aborted("s");
-        if let Some(side) = short.revisions.get_mut(&STABLE) {
-            side.ready = 1;
-        }
+        let mut short = healthy("s");
+        short.phase = Phase::Degraded;
         let mut promoted = healthy("s");
         promoted.stable = Some(CANARY);
+        promoted.rollout = rollout(4, CANARY, RolloutOutcome::Promoted);
         let mut first = progressing("s");
         first.stable = None;
         let any = |what| Goal {
@@ -297,7 +296,7 @@ mod tests {
                 "replicas missing, any",
                 short.clone(),
                 any(WaitFor::Promoted),
-                None,
+                Some(Outcome::Promoted),
             ),
             (
                 "healthy",

@@ -1,10 +1,10 @@
 //! Views that the tests of the renderers share.
 
-use sluice_model::ids::{CheckName, RevisionNumber, ServiceName};
+use sluice_model::ids::{CheckName, RevisionNumber, RolloutId, ServiceName};
 use sluice_model::plan::{Limit, Metric};
 use sluice_model::report::{Judgement, Verdict};
 use sluice_model::time::Timestamp;
-use sluice_model::view::{Phase, RevisionView, ServiceView};
+use sluice_model::view::{Phase, RevisionView, RolloutOutcome, RolloutView, ServiceView};
 use sluice_model::weight::Weight;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -39,7 +39,7 @@ pub(crate) fn healthy(name: &str) -> ServiceView {
         canary: None,
         message: "revision 3 serves all traffic".into(),
         started_at: Some("2026-11-21T15:00:00.000Z".into()),
-        rollout: None,
+        rollout: rollout(3, STABLE, RolloutOutcome::Promoted),
         ended_at: Some("2026-11-21T15:02:00.000Z".into()),
         listen: Some("127.0.0.1:8080".into()),
         preview: None,
@@ -58,6 +58,7 @@ pub(crate) fn progressing(name: &str) -> ServiceView {
     view.step_name = Some("5 %".into());
     view.weights = BTreeMap::from([(STABLE, percent(95.0)), (CANARY, percent(5.0))]);
     view.canary = Some(CANARY);
+    view.rollout = rollout(4, CANARY, RolloutOutcome::Running);
     view.message = "step 2 of 5 bakes for 40s more".into();
     view.ended_at = None;
     view.elapsed = Some(Duration::from_millis(72_400));
@@ -96,6 +97,7 @@ pub(crate) fn aborted(name: &str) -> ServiceView {
     view.step_name = None;
     view.weights = BTreeMap::from([(STABLE, Weight::FULL)]);
     view.canary = None;
+    view.rollout = rollout(4, CANARY, RolloutOutcome::Aborted);
     view.message = "revision 4 was aborted in step 2: latency-p99 98.0 ms against 12.4 ms".into();
     view.ended_at = Some("2026-11-21T15:06:00.000Z".into());
     view.checks = Vec::new();
@@ -107,6 +109,18 @@ pub(crate) fn aborted(name: &str) -> ServiceView {
         };
     }
     view
+}
+
+pub(crate) fn rollout(
+    id: u64,
+    revision: RevisionNumber,
+    outcome: RolloutOutcome,
+) -> Option<RolloutView> {
+    Some(RolloutView {
+        id: RolloutId(id),
+        revision,
+        outcome,
+    })
 }
 
 fn judgement(check: &str, verdict: Verdict, message: &str) -> Judgement {

@@ -195,7 +195,9 @@ pub(crate) fn enter_step(turn: &mut Turn<'_>, step: u32) {
 pub(crate) fn enter_scaling(turn: &mut Turn<'_>, step: u32) {
     let since = turn.now;
     let stage = Stage::Scaling { since, reached: 0 };
-    if !keeps_stable(&turn.step(step).exposure) {
+    // A skipped plan has no checks, and its single switch is none of the plan's steps.
+    let fast = turn.rollout().is_some_and(|rollout| rollout.fast);
+    if !fast && !keeps_stable(&turn.step(step).exposure) {
         traffic_begins(turn, step);
     }
     turn.enter(RolloutState::Stepping { step, stage });

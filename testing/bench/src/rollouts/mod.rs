@@ -26,6 +26,8 @@ const CONNECTIONS: usize = 32;
 const MARGIN: Duration = Duration::from_secs(3);
 /// Longest time of one release.
 const RELEASE_MAX: Duration = Duration::from_secs(300);
+/// How often Sluice is replaced, one right after the other.
+const TAKE_OVERS: u32 = 5;
 /// Time at each step of the canary.
 const BAKE: &str = "4s";
 
@@ -143,7 +145,7 @@ impl Deed {
         match self {
             Deed::Deploy(name) => format!("deploy, {name}"),
             Deed::Restart(name) => format!("restart, {name}"),
-            Deed::TakeOver(_) => "another Sluice takes over".to_owned(),
+            Deed::TakeOver(_) => format!("Sluice replaced, {TAKE_OVERS} times"),
         }
     }
 
@@ -151,7 +153,7 @@ impl Deed {
         match self {
             Deed::Deploy(name) => daemon.deploy(name, "canary", RELEASE_MAX),
             Deed::Restart(name) => daemon.restart(name, RELEASE_MAX),
-            Deed::TakeOver(_) => daemon.replace(),
+            Deed::TakeOver(_) => (0..TAKE_OVERS).try_for_each(|_| daemon.replace()),
         }
     }
 }

@@ -5,7 +5,9 @@ use super::Watch;
 use crate::store::Store;
 use sluice_control::Record;
 use sluice_model::plan::{Check, Exposure, Limit, Metric, Step};
-use sluice_model::{Plan, ReportEntry, RolloutId, Rule, ServiceStatus, Verdict, Weight};
+use sluice_model::{
+    Plan, ReportEntry, RolloutId, RolloutState, Rule, ServiceStatus, Verdict, Weight,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the log said so far of the present rollout.

@@ -3,6 +3,7 @@
 //! Whatever two implementations could read in two ways is refused, because that is how one request
 //! is smuggled inside another (RFC 9112 §11.2). Fields of the connection are used here and not passed on.
 
+use crate::head::spare;
 use crate::head::{
     AnswerHead, BodyLength, KEEP_ALIVE, RequestHead, is_hop_by_hop, parse_length, tokens,
 };
@@ -14,7 +15,7 @@ use std::mem::MaybeUninit;
 /// Largest head of an answer, in bytes; a replica is trusted further than a client.
 const ANSWER_HEAD_BYTES_MAX: usize = 128 * 1024;
 /// Most header lines of an answer.
-const ANSWER_HEADERS_MAX: usize = 256;
+const ANSWER_HEADERS_MAX: usize = HEADERS_ON_STACK;
 /// Header lines that are parsed without memory from the heap.
 const HEADERS_ON_STACK: usize = 128;
 
@@ -159,7 +160,7 @@ fn request_of(bytes: &Bytes, parsed: &httparse::Request<'_, '_>) -> Result<Parse
     };
     let mut connection = ConnectionFields::default();
     let mut framing = FramingFields::default();
-    let mut headers = HeaderMap::with_capacity(parsed.headers.len() + 4);
+    let mut headers = spare::take();
     let mut host = None;
     let mut upgrade = None;
     let mut trailers = false;
@@ -439,7 +440,7 @@ fn answer_of(
     };
     let mut connection = ConnectionFields::default();
     let mut framing = FramingFields::default();
-    let mut headers = HeaderMap::with_capacity(parsed.headers.len() + 2);
+    let mut headers = spare::take();
     for field in parsed.headers.iter() {
         let Ok(name) = HeaderName::from_bytes(field.name.as_bytes()) else {
             return bad("a header name is malformed");

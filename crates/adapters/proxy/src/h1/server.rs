@@ -10,7 +10,7 @@ use crate::buffer::{give_if_empty, poll_fill, shrink};
 use crate::connection::Client;
 use crate::forward::forward;
 use crate::h2;
-use crate::head::{AnswerHead, BodyLength};
+use crate::head::{AnswerHead, BodyLength, spare};
 use crate::io::ClientIo;
 use crate::out::Out;
 use crate::timer::Tick;
@@ -323,6 +323,7 @@ async fn write_answer(
         upgrade,
     } = answer;
     let framing = begin_answer(client, connection, &head, &body, &mut context);
+    spare::give(head.headers);
     let idle = client.listener.limits.idle_timeout;
     let mut writer = AnswerWriter {
         framing,

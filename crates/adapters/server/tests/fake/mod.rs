@@ -12,7 +12,7 @@ use sluice_model::observation::{Measurement, Side};
 use sluice_model::plan::{Limit, Metric};
 use sluice_model::report::{Judgement, ReportEntry, Rule, Verdict};
 use sluice_model::time::Timestamp;
-use sluice_model::view::{Phase, RevisionView, ServiceView};
+use sluice_model::view::{Phase, RevisionView, RolloutOutcome, RolloutView, ServiceView};
 use sluice_model::weight::Weight;
 use sluice_server::backend::Backend;
 use sluice_server::error::ApiError;
@@ -314,7 +314,7 @@ pub fn healthy(name: &str) -> ServiceView {
         canary: None,
         message: "revision 3 serves all traffic".into(),
         started_at: Some("2026-11-21T15:00:00.000Z".into()),
-        rollout: None,
+        rollout: rollout(3, stable, RolloutOutcome::Promoted),
         ended_at: Some("2026-11-21T15:02:00.000Z".into()),
         listen: Some("127.0.0.1:8080".into()),
         preview: None,
@@ -333,6 +333,15 @@ pub fn progressing(name: &str) -> ServiceView {
     view
 }
 
+/// How a rollout stands, as a view shows it.
+pub fn rollout(id: u64, revision: RevisionNumber, outcome: RolloutOutcome) -> Option<RolloutView> {
+    Some(RolloutView {
+        id: RolloutId(id),
+        revision,
+        outcome,
+    })
+}
+
 /// Begins the rollout of revision 4.
 pub fn start_rollout(view: &mut ServiceView) {
     let (stable, canary) = (RevisionNumber(3), RevisionNumber(4));
@@ -341,6 +350,7 @@ pub fn start_rollout(view: &mut ServiceView) {
     view.step_name = Some("5 %".into());
     view.weights = BTreeMap::from([(stable, percent(95.0)), (canary, percent(5.0))]);
     view.canary = Some(canary);
+    view.rollout = rollout(4, canary, RolloutOutcome::Running);
     view.message = "step 2 of 5 bakes for 40s more".into();
     view.started_at = Some("2026-11-21T15:05:00.000Z".into());
     view.ended_at = None;
@@ -383,6 +393,7 @@ pub fn promote(view: &mut ServiceView) {
     view.weights = BTreeMap::from([(canary, Weight::FULL)]);
     view.stable = Some(canary);
     view.canary = None;
+    view.rollout = rollout(4, canary, RolloutOutcome::Promoted);
     view.message = "revision 4 serves all traffic".into();
     view.ended_at = Some("2026-11-21T15:09:00.000Z".into());
 }
@@ -395,6 +406,7 @@ pub fn abort(view: &mut ServiceView) {
     view.step_name = None;
     view.weights = BTreeMap::from([(stable, Weight::FULL)]);
     view.canary = None;
+    view.rollout = rollout(4, RevisionNumber(4), RolloutOutcome::Aborted);
     view.message = "revision 4 was aborted in step 2: errors 2.1 % against 0.02 %".into();
     view.ended_at = Some("2026-11-21T15:06:00.000Z".into());
 }
