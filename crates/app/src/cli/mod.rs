@@ -153,20 +153,68 @@ mod tests {
                 .collect();
             assert!(!calls.is_empty(), "{name}: no call in the example");
             for call in calls {
-                // Enough of a shell for the examples: quotes keep words together.
-                let mut words = Vec::new();
-                for (at, part) in call.split('\'').enumerate() {
-                    if at % 2 == 1 {
-                        words.push(part.to_owned());
-                    } else {
-                        words.extend(part.split_whitespace().map(str::to_owned));
-                    }
-                }
-                if let Err(error) = Cli::try_parse_from(&words) {
+                if let Err(error) = Cli::try_parse_from(words_of(call)) {
                     panic!("{name}: `{call}` is not understood: {error}");
                 }
             }
         }
+    }
+
+    /// Enough of a shell for the examples: quotes keep words together.
+    fn words_of(call: &str) -> Vec<String> {
+        let mut words = Vec::new();
+        for (at, part) in call.split('\'').enumerate() {
+            if at % 2 == 1 {
+                words.push(part.to_owned());
+            } else {
+                words.extend(part.split_whitespace().map(str::to_owned));
+            }
+        }
+        words
+    }
+
+    #[test]
+    fn every_command_in_the_readme_and_the_docs_is_understood() {
+        let texts = [
+            ("README.md", include_str!("../../../../README.md")),
+            (
+                "docs/operations.md",
+                include_str!("../../../../docs/operations.md"),
+            ),
+            (
+                "docs/document.md",
+                include_str!("../../../../docs/document.md"),
+            ),
+        ];
+        for (file, text) in texts {
+            let fences = text.split("```sh\n").skip(1);
+            let lines =
+                fences.flat_map(|fence| fence.split("```").next().unwrap_or_default().lines());
+            let calls: Vec<&str> = lines
+                .map(|line| line.split('#').next().unwrap_or_default().trim())
+                .filter(|line| line.starts_with("sluice "))
+                .collect();
+            for call in &calls {
+                if let Err(error) = Cli::try_parse_from(words_of(call)) {
+                    panic!("{file}: `{call}` is not understood: {error}");
+                }
+            }
+            assert!(
+                !calls.is_empty() || file == "docs/document.md",
+                "{file}: no commands"
+            );
+        }
+    }
+
+    #[test]
+    fn the_document_in_the_readme_is_valid() {
+        let text = include_str!("../../../../README.md");
+        let yaml = text
+            .split("```yaml\n")
+            .nth(1)
+            .and_then(|rest| rest.split("```").next());
+        let parsed = sluice_native::parse("README.md", yaml.unwrap_or_default(), "/srv");
+        assert!(parsed.document.is_some(), "{:?}", parsed.diagnostics);
     }
 
     #[test]
