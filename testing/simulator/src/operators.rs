@@ -3,7 +3,7 @@
 use crate::random::Random;
 use crate::store::Store;
 use sluice_model::command::CommandKind;
-use sluice_model::{RevisionNumber, ServiceStatus};
+use sluice_model::{RevisionNumber, RolloutState, ServiceStatus, Stage};
 
 /// What an operator wishes for.
 pub(crate) enum Wish {
@@ -18,6 +18,11 @@ pub(crate) fn draw(random: &mut Random, status: &ServiceStatus, store: &Store) -
     let revisions = store.plans.len() as u64;
     // One more than there are: sometimes somebody mistypes.
     let any = RevisionNumber(1 + random.below(revisions + 1) as u32);
+    if random.chance(50)
+        && let Some(kind) = sensible(random, status)
+    {
+        return Wish::Command(kind);
+    }
     let kind = match random.below(20) {
         0..5 => return Wish::NewRevision,
         5 | 6 => CommandKind::Deploy { revision: any },
@@ -36,4 +41,30 @@ pub(crate) fn draw(random: &mut Random, status: &ServiceStatus, store: &Store) -
         _ => CommandKind::Undo { to: None },
     };
     Wish::Command(kind)
+}
+
+/// What somebody who looks at the service would ask for, if anything.
+fn sensible(random: &mut Random, status: &ServiceStatus) -> Option<CommandKind> {
+    let rollout = status.rollout.as_ref()?;
+    if rollout.pause.is_some() {
+        return Some(CommandKind::Resume);
+    }
+    match &rollout.state {
+        RolloutState::Stepping {
+            stage: Stage::Gate { .. },
+            ..
+        } => Some(CommandKind::Promote { full: false }),
+        RolloutState::Stepping { .. } | RolloutState::Starting { .. } => match random.below(6) {
+            0 => Some(CommandKind::Pause { reason: None }),
+            1 => Some(CommandKind::Abort {
+                reason: "it looks bad".to_owned(),
+            }),
+            2 => Some(CommandKind::Promote { full: false }),
+            _ => None,
+        },
+        RolloutState::Aborted { .. } => random.chance(30).then_some(CommandKind::Retry),
+        RolloutState::Promoted { .. } => {
+            random.chance(20).then_some(CommandKind::Undo { to: None })
+        }
+    }
 }

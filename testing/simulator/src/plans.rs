@@ -225,6 +225,17 @@ fn judges(step: &Step, check: &Check) -> bool {
     }
 }
 
+/// Whether a plan's way of replacing always leaves a replica that serves.
+pub(crate) fn keeps_serving(plan: &Plan) -> bool {
+    plan.steps.iter().all(|step| match step.exposure {
+        Exposure::Split { .. } => true,
+        Exposure::Rolling {
+            max_unavailable, ..
+        } => max_unavailable < plan.replicas,
+        Exposure::Recreate => false,
+    })
+}
+
 /// Whether a plan cannot let a revision pass that fails half of its requests.
 pub(crate) fn catches_bad_revisions(plan: &Plan) -> bool {
     let errors = |check: &&Check| check.name.as_str() == "errors";

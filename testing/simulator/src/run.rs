@@ -63,8 +63,14 @@ pub struct RunReport {
     pub digest: u64,
     /// Turns taken.
     pub turns: u64,
-    /// How often each rule fired.
+    /// How often each rule stands in the logs.
     pub rules: RuleCounts,
+    /// How often Sluice was killed.
+    pub crashes: u64,
+    /// How often a decision was acted on that could not be stored.
+    pub retreats: u64,
+    /// Services of which no request could be lost.
+    pub lossless: u64,
     /// The turns, told.
     pub trace: Vec<String>,
 }
@@ -77,6 +83,8 @@ struct Seat {
     next_at: i64,
     command_at: i64,
     turns_here: u32,
+    /// Whether the last turn asked for another one at once.
+    at_once: bool,
     last: Option<Decision>,
     rest: Rest,
 }
@@ -135,10 +143,14 @@ impl Seat {
             next_at: 0,
             command_at: random.between(2_000, 5_000),
             turns_here: 0,
+            at_once: true,
             last: None,
             rest: Rest::Moving,
             random,
         };
+        seat.site.watch.lossless = !Faults::COSTLY
+            .into_iter()
+            .any(|fault| weather.faults.has(fault));
         seat.site.traffic.rate = seat.random.pick(&[100.0, 500.0, 0.0]);
         let revision = seat.new_revision(weather);
         let at = seat.site.wall();
@@ -174,6 +186,7 @@ impl Seat {
             errors: if bad { 0.5 } else { random.pick(&[0.0, 0.001]) },
             ..Quality::default()
         };
+        self.site.watch.lossless &= plans::keeps_serving(&plan);
         let revision = self.site.store.add_revision(plan);
         self.site.platform.set_behaviour(revision, behaviour);
         self.site.traffic.set_quality(revision, quality);
@@ -223,7 +236,7 @@ impl Run {
     /// Faults and operators stop.
     fn calm_down(&mut self) {
         self.quiet = true;
-        self.now = self.weather.quiet_at;
+        self.now = self.now.max(self.weather.quiet_at);
         for seat in &mut self.seats {
             seat.site.advance(self.now);
             seat.site.store.fails_until = 0;
@@ -243,7 +256,7 @@ impl Run {
         self.seats.iter().all(|seat| match seat.rest {
             Rest::Resting => true,
             Rest::WaitsForOperator | Rest::WaitsForWorld => waited,
-            Rest::Moving => waited && !self.weather.heals,
+            Rest::Moving => waited && !self.weather.heals && !seat.at_once,
         })
     }
 
@@ -265,10 +278,10 @@ impl Run {
         if let Some(decision) = &outcome.decision {
             seat.site.watch.decided(self.now, now, &before, decision);
             let stored = outcome.store_error.is_none();
+            self.report.retreats += u64::from(!stored && decision.retreat && !seat.site.crashed);
             let retargeted = outcome.wake_at.is_some_and(|at| at <= now);
             if stored
                 && !retargeted
-                && (before.rollout != decision.status.rollout || seat.random.chance(10))
                 && let Some(plan) =
                     sluice_engine::plan_revision(&before, &outcome.observation.commands)
                 && let Some(plan) = seat.site.store.plans.get(&plan).cloned()
@@ -276,11 +289,6 @@ impl Run {
                 seat.site
                     .watch
                     .decides_again(self.now, now, &plan, decision, &outcome.observation);
-            }
-            if !seat.site.crashed {
-                for entry in &decision.report.entries {
-                    self.report.rules.count(entry.rule);
-                }
             }
         }
         if seat.turns_here > TURNS_AT_ONCE_MAX {
@@ -299,7 +307,8 @@ impl Run {
         }
         let plan = seat.plan();
         seat.rest = Rest::of(seat.cell.status(), plan.as_deref(), seat.last.as_ref());
-        if outcome.store_error.is_some() && seat.rest == Rest::Resting {
+        seat.at_once = outcome.wake_at.is_some_and(|at| at <= now);
+        if outcome.store_error.is_some() || seat.at_once {
             seat.rest = Rest::Moving;
         }
         self.schedule(index, outcome.wake_at.map(|at| at.0 - START.0 - self.skew));
@@ -342,8 +351,11 @@ impl Run {
             seat.cell = Cell::new(seat.site.store.status.clone());
             seat.next_at = at;
             seat.turns_here = 0;
+            seat.at_once = true;
+            seat.rest = Rest::Moving;
         }
         self.now = at;
+        self.report.crashes += 1;
         self.tell(|| format!("Sluice was killed, and is back after {away} ms"));
     }
 
@@ -447,8 +459,14 @@ impl Run {
 
     fn finish(mut self) -> RunReport {
         let healed = self.weather.heals;
+        let broken = self
+            .seats
+            .iter()
+            .any(|seat| seat.site.watch.violation.is_some());
         for seat in &mut self.seats {
-            if seat.site.watch.violation.is_none() && self.report.violation.is_none() {
+            self.report.rules.add(seat.site.watch.rules());
+            self.report.lossless += u64::from(seat.site.watch.lossless);
+            if !broken {
                 if seat.rest == Rest::Resting {
                     let settled = seat.site.now.max(self.now) + 30_000;
                     seat.site.advance(settled);

@@ -127,9 +127,13 @@ impl Site {
     pub fn advance(&mut self, now: i64) {
         let span = now - self.now;
         if span > 0 {
+            let lost_before = self.traffic.lost();
             if let Some(acted) = &self.acted {
                 self.traffic.pass(span, &acted.routes, &self.platform);
             }
+            let served = self.store.status.stable.is_some();
+            self.watch
+                .served(self.now, served, self.traffic.lost() - lost_before);
             self.now = now;
         }
         self.platform.advance(now);
@@ -331,6 +335,7 @@ impl World for Site {
                 seen: &self.seen,
                 acted: self.acted.as_ref(),
                 stored_before: &self.stored_before,
+                effects,
             };
             self.watch.acts(&scene, decision);
         }

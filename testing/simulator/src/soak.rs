@@ -30,17 +30,37 @@ pub struct Tally {
     pub runs: u64,
     /// Turns taken in them.
     pub turns: u64,
-    /// How often each rule fired.
+    /// How often each rule stands in the logs.
     pub rules: RuleCounts,
+    /// How often Sluice was killed.
+    pub crashes: u64,
+    /// How often a decision was acted on that could not be stored.
+    pub retreats: u64,
+    /// Services of which no request could be lost.
+    pub lossless: u64,
     /// The failures found, by rising seed; the search stops soon after the first.
     pub failures: Vec<Failure>,
 }
 
 impl Tally {
+    /// Adds another tally, of other seeds.
+    pub fn merge(&mut self, other: Tally) {
+        self.runs += other.runs;
+        self.turns += other.turns;
+        self.rules.add(&other.rules);
+        self.crashes += other.crashes;
+        self.retreats += other.retreats;
+        self.lossless += other.lossless;
+        self.failures.extend(other.failures);
+    }
+
     fn add(&mut self, seed: u64, report: RunReport) {
         self.runs += 1;
         self.turns += report.turns;
         self.rules.add(&report.rules);
+        self.crashes += report.crashes;
+        self.retreats += report.retreats;
+        self.lossless += report.lossless;
         if let Some((service, violation)) = report.violation {
             self.failures.push(Failure {
                 seed,

@@ -46,6 +46,7 @@ pub struct Traffic {
     qualities: BTreeMap<RevisionNumber, Quality>,
     remainders: BTreeMap<RevisionNumber, Remainder>,
     counted: Snapshot,
+    lost: f64,
 }
 
 impl Traffic {
@@ -69,6 +70,12 @@ impl Traffic {
         &self.counted
     }
 
+    /// Requests so far that found no ready replica where the routes sent them.
+    #[must_use]
+    pub fn lost(&self) -> f64 {
+        self.lost
+    }
+
     /// The counters start at zero again, as after a restart of the proxy.
     pub fn reset(&mut self) {
         self.counted.counters.clear();
@@ -80,6 +87,9 @@ impl Traffic {
             return;
         }
         let all = self.rate * span_ms as f64 / 1_000.0;
+        if routes.weights.is_empty() {
+            self.lost += all;
+        }
         for (revision, weight) in &routes.weights {
             if *weight > Weight::ZERO {
                 self.requests(*revision, all * weight.percent() / 100.0, platform);
@@ -101,6 +111,7 @@ impl Traffic {
         let errors = if platform.serves(revision) {
             quality.errors
         } else {
+            self.lost += amount;
             1.0
         };
         let remainder = self.remainders.entry(revision).or_default();

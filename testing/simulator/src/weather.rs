@@ -95,6 +95,19 @@ impl Faults {
             .map(|(name, _)| name)
     }
 
+    /// The kinds that can cost a request although Sluice does nothing wrong.
+    pub const COSTLY: [Fault; 4] = [
+        Fault::Flapping,
+        Fault::CrashLoops,
+        Fault::Kills,
+        Fault::StaleObservations,
+    ];
+
+    /// The set without those that can cost a request although Sluice does nothing wrong.
+    fn gentle(self) -> Faults {
+        Self::COSTLY.into_iter().fold(self, Faults::without)
+    }
+
     /// Half of them, drawn by lot. What is drawn does not depend on which kinds are allowed, so that
     /// leaving one out leaves the others as they were.
     pub(crate) fn draw(self, random: &mut Random) -> Faults {
@@ -122,8 +135,10 @@ pub(crate) struct Weather {
 
 impl Weather {
     pub(crate) fn draw(random: &mut Random, allowed: Faults) -> Weather {
+        let drawn = allowed.draw(random);
+        let gentle = random.chance(25);
         Weather {
-            faults: allowed.draw(random),
+            faults: if gentle { drawn.gentle() } else { drawn },
             rate: random.pick(&[10, 30, 80]),
             pace_ms: random.pick(&[100, 300, 600, 1_500]),
             late_ms: random.pick(&[1, 50, 400, 2_000]),

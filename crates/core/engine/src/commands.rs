@@ -288,6 +288,7 @@ fn promote_fully(turn: &mut Turn<'_>, actor: &str) -> Result<(), String> {
         }
     }
     steps::count_restarts_from_here(turn);
+    steps::give_up_kept(turn, last);
     turn.entry(
         Rule::PromotedFully,
         "the rest of the plan is skipped; all traffic moves as soon as the replicas are available",

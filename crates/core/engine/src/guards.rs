@@ -396,9 +396,13 @@ pub(crate) fn give_back(turn: &mut Turn<'_>, rollout: &Rollout) {
     if !in_place::replaces_now(turn, rollout) || turn.status.stable.is_none() {
         return;
     }
+    let exclusive = matches!(turn.step(step).exposure, Exposure::Recreate);
+    if exclusive {
+        turn.status.kept.remove(&rollout.target);
+    }
     turn.status.restoring = Some(Restoring {
         from: rollout.target,
         replicas: turn.counts(rollout.target).running,
-        exclusive: matches!(turn.step(step).exposure, Exposure::Recreate),
+        exclusive,
     });
 }

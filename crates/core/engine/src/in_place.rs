@@ -57,16 +57,15 @@ pub(crate) fn restoring(
     restoring: &Restoring,
 ) -> (Replicas, Shares) {
     let full = turn.status.stable_replicas;
-    let other = turn.counts(restoring.from);
     if restoring.exclusive {
-        let other_gone = other.running + other.stopping == 0;
-        let count = if other_gone {
+        let count = if others_are_gone(turn, stable) {
             full
         } else {
             turn.counts(stable).running.min(full)
         };
         return (Replicas::from([(stable, count)]), all_to(stable, count));
     }
+    let other = turn.counts(restoring.from);
     let ready = turn.counts(stable).ready.min(full);
     let computed = match (ready, other.ready) {
         (_, 0) => Weight::ZERO,
@@ -96,15 +95,16 @@ fn all_to(revision: RevisionNumber, replicas: u32) -> Shares {
     }
 }
 
+/// Whether no replica of any revision but this one is left.
+fn others_are_gone(turn: &Turn<'_>, revision: RevisionNumber) -> bool {
+    let mut others = turn.observation.replicas.iter();
+    others.all(|(other, counts)| *other == revision || counts.running + counts.stopping == 0)
+}
+
 /// The old side first leaves, then the new one comes.
-pub(crate) fn recreate(
-    turn: &Turn<'_>,
-    stable: RevisionNumber,
-    target: RevisionNumber,
-) -> (Replicas, Shares) {
-    let old = turn.counts(stable);
-    let old_gone = old.running + old.stopping == 0 || turn.counts(target).running > 0;
-    let count = if old_gone {
+pub(crate) fn recreate(turn: &Turn<'_>, target: RevisionNumber) -> (Replicas, Shares) {
+    let may_start = others_are_gone(turn, target) || turn.counts(target).running > 0;
+    let count = if may_start {
         turn.plan.replicas.max(1)
     } else {
         0

@@ -197,10 +197,19 @@ pub(crate) fn enter_scaling(turn: &mut Turn<'_>, step: u32) {
     let stage = Stage::Scaling { since, reached: 0 };
     // A skipped plan has no checks, and its single switch is none of the plan's steps.
     let fast = turn.rollout().is_some_and(|rollout| rollout.fast);
+    give_up_kept(turn, step);
     if !fast && !keeps_stable(&turn.step(step).exposure) {
         traffic_begins(turn, step);
     }
     turn.enter(RolloutState::Stepping { step, stage });
+}
+
+/// Where revisions must not run side by side, none is kept for later.
+pub(crate) fn give_up_kept(turn: &mut Turn<'_>, step: u32) {
+    let target = turn.rollout().map(|rollout| rollout.target);
+    if matches!(turn.step(step).exposure, Exposure::Recreate) {
+        turn.status.kept.retain(|kept, _| Some(*kept) == target);
+    }
 }
 
 /// From now on what is measured belongs to this step.

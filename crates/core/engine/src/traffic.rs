@@ -98,7 +98,7 @@ fn while_running(turn: &Turn<'_>, rollout: &Rollout) -> (Replicas, Shares) {
             in_place::rolling(turn, stable, target, *max_surge, *max_unavailable)
         }
         Exposure::Recreate if in_place::replaces_now(turn, rollout) => {
-            in_place::recreate(turn, stable, target)
+            in_place::recreate(turn, target)
         }
         exposure => side_by_side(turn, rollout, stable, exposure),
     }

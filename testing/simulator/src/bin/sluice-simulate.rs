@@ -119,10 +119,7 @@ fn go(arguments: &Arguments) -> anyhow::Result<bool> {
         let count = CHUNK.min(end - next);
         let tally = soak::soak(next, count, workers, &settings);
         next += count;
-        all.runs += tally.runs;
-        all.turns += tally.turns;
-        all.rules.add(&tally.rules);
-        all.failures = tally.failures;
+        all.merge(tally);
         if let (Some(file), true) = (&arguments.resume, all.failures.is_empty()) {
             write(file, next)?;
         }
@@ -141,6 +138,11 @@ fn go(arguments: &Arguments) -> anyhow::Result<bool> {
         }
     }
     let seconds = started.elapsed().as_secs_f64();
+    if arguments.count > 1 {
+        eprintln!("{:>12}  kills of Sluice", all.crashes);
+        eprintln!("{:>12}  retreats without a store", all.retreats);
+        eprintln!("{:>12}  services that could lose no request", all.lossless);
+    }
     println!(
         "{} runs, {} turns, {} violations, {seconds:.1} s, {:.0} runs/s",
         all.runs,

@@ -49,7 +49,6 @@ impl Watch {
     /// A decision reaches the world.
     pub(crate) fn acts(&mut self, scene: &Scene<'_>, decision: &Decision) {
         let now = scene.now;
-        self.routed(now, &scene.store.status, &decision.desired.routes);
         let changed = scene.acted.is_none_or(|before| {
             before.routes != decision.desired.routes || before.replicas != decision.desired.replicas
         });
@@ -63,7 +62,10 @@ impl Watch {
         {
             self.capacity_first(scene, acted, decision);
         }
-        self.effects_are_stored(now, scene.store, decision);
+        self.routed(now, &scene.store.status, &decision.desired.routes);
+        if scene.effects {
+            self.effects_are_stored(now, scene.store, decision);
+        }
     }
 
     fn weights(&mut self, now: i64, decision: &Decision) {

@@ -11,6 +11,7 @@ mod resting;
 
 pub use resting::Rest;
 
+use crate::rules::RuleCounts;
 use crate::store::Store;
 use records::Ledger;
 use sluice_model::{CheckName, Decision, Observation, Plan, RevisionNumber, Routes};
@@ -71,6 +72,8 @@ pub(crate) struct Scene<'a> {
     pub(crate) acted: Option<&'a Acted>,
     /// The routes that were stored when the turn began.
     pub(crate) stored_before: &'a Routes,
+    /// Whether effects are started.
+    pub(crate) effects: bool,
 }
 
 /// Watches one service.
@@ -80,9 +83,12 @@ pub struct Watch {
     pub violation: Option<Violation>,
     /// Revisions that no check may let pass.
     pub hopeless: Vec<RevisionNumber>,
+    /// Whether nothing that happens in this run may cost a request.
+    pub lossless: bool,
     ledger: Ledger,
     measured: BTreeMap<CheckName, i64>,
     starts: u32,
+    rules: RuleCounts,
     digest: Digest,
 }
 
@@ -96,6 +102,12 @@ impl Watch {
     #[must_use]
     pub fn starts(&self) -> u32 {
         self.starts
+    }
+
+    /// How often each rule stands in the log.
+    #[must_use]
+    pub fn rules(&self) -> &RuleCounts {
+        &self.rules
     }
 
     /// A measurement was handed out that truly covers the time since then.
@@ -112,6 +124,14 @@ impl Watch {
     #[must_use]
     pub fn digest(&self) -> u64 {
         self.digest.0
+    }
+
+    /// Some time of traffic is over, in which this much found no replica.
+    pub(crate) fn served(&mut self, at: i64, has_stable: bool, lost: f64) {
+        let holds = lost == 0.0 || !has_stable || !self.lossless;
+        self.promise(holds, at, "no request finds no replica", || {
+            format!("{lost} requests lost")
+        });
     }
 
     /// A service wants turn after turn at one moment.

@@ -51,20 +51,31 @@ impl Watch {
     pub(crate) fn stored(&mut self, now: i64, store: &Store, record: &Record<'_>) {
         self.numbers_rise(now, &store.status, record.status);
         self.answers(now, store, record);
-        let plan = record
-            .status
-            .rollout
-            .as_ref()
-            .and_then(|it| store.plans.get(&it.target));
-        for entry in record.entries {
+        let plan_of = |status: &ServiceStatus| {
+            let rollout = status.rollout.as_ref();
+            rollout.and_then(|it| store.plans.get(&it.target)).cloned()
+        };
+        let plan = plan_of(record.status);
+        // What was said before a new rollout began is about the one before it.
+        let begins = |entry: &ReportEntry| entry.rule == Rule::RolloutStarted;
+        let start = record.entries.iter().rposition(begins);
+        let earlier = start.and_then(|_| plan_of(&store.status));
+        for (index, entry) in record.entries.iter().enumerate() {
+            self.rules.count(entry.rule);
             self.digest.word(entry.rule as u64);
             self.digest.text(&entry.message);
+            let before = start.is_some_and(|start| index < start);
+            let (plan, status) = if before {
+                (&earlier, &store.status)
+            } else {
+                (&plan, record.status)
+            };
             if let Some(plan) = plan {
-                self.entry(now, plan, record.status, entry);
+                self.entry(now, plan, status, entry);
             }
         }
         if let (Some(plan), Some(RolloutState::Stepping { step, .. })) =
-            (plan, record.status.running().map(|rollout| &rollout.state))
+            (&plan, record.status.running().map(|rollout| &rollout.state))
             && replaces(plan, step + 1)
         {
             self.ledger.begins(plan, step + 1, now);

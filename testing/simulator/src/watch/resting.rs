@@ -80,7 +80,7 @@ impl Watch {
         self.promise(open.is_empty(), at, "every command is answered", || {
             format!("{open:?}")
         });
-        if healed {
+        if healed && rest == Rest::Resting {
             self.promise(
                 site.platform.converged(),
                 at,

@@ -276,3 +276,36 @@ fn a_new_rollout_waits_until_the_stable_side_is_whole_again() {
     world.pass(1);
     assert_eq!(world.wanted(4), 1);
 }
+
+#[test]
+fn a_recreate_keeps_nothing_warm_that_would_stand_in_its_way() {
+    let mut plan = recreate(2);
+    plan.keep_warm = seconds(3_600);
+    let mut world = World::new(&plan);
+    world.plan(2, |plan| *plan = crate::plans::blue_green());
+    world.hooks = Some(sluice_model::EffectOutcome::Succeeded);
+    world.deploy(2);
+    world.promote();
+    world.pass(5);
+    assert_eq!(
+        (world.stable(), world.wanted(1)),
+        (2, 2),
+        "revision 1 is warm"
+    );
+    world.broken.insert(1);
+    world.undo(None);
+    world.pass(1);
+    world.abort();
+    assert_eq!(
+        (world.weight(2), world.wanted(2), world.wanted(1)),
+        (100.0, 3, 0)
+    );
+
+    world.deploy(3);
+    world.pass(1);
+    assert_eq!(
+        (world.stable(), world.wanted(2)),
+        (3, 0),
+        "and neither does the next one"
+    );
+}
