@@ -37,7 +37,7 @@ pub struct Figures {
     pub simulated_seconds: i64,
     /// A whole turn (observe, decide, persist, act) in the fake world, on average.
     pub turn_us: f64,
-    /// `decide` alone: on average, the median, and the 99th percentile.
+    /// `decide` alone, for a service with a running rollout: on average.
     pub decide_us: f64,
     /// Half of the calls took at most this.
     pub decide_p50_us: f64,
@@ -68,7 +68,8 @@ pub fn run(services: usize, seed: u64) -> Figures {
                     .ask(wall, "ada", CommandKind::Deploy { revision });
             }
             let sampled = number % 16 == (now / TURN_MS) as usize % 16;
-            let before = sampled.then(|| cell.status().clone());
+            let running = cell.status().running().is_some();
+            let before = (sampled && running).then(|| cell.status().clone());
             let started = started();
             let outcome = cell.turn(site, wall);
             busy += started.elapsed();

@@ -220,7 +220,7 @@ fn judges(step: &Step, check: &Check) -> bool {
             mirror.as_ref().is_some_and(|mirror| mirror.compare)
         }
         (_, Metric::MirrorDiffRatio) => false,
-        (Exposure::Split { weight, .. }, _) => *weight > Weight::ZERO,
+        (Exposure::Split { weight, mirror, .. }, _) => *weight > Weight::ZERO || mirror.is_some(),
         _ => true,
     }
 }

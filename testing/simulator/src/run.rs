@@ -148,9 +148,12 @@ impl Seat {
             rest: Rest::Moving,
             random,
         };
-        seat.site.watch.lossless = !Faults::COSTLY
+        // A retreat that could not be stored is not remembered when Sluice is killed then.
+        let forgets = weather.faults.has(Fault::StoreOutages) && weather.faults.has(Fault::Crashes);
+        let costly = Faults::COSTLY
             .into_iter()
             .any(|fault| weather.faults.has(fault));
+        seat.site.watch.lossless = !costly && !forgets;
         seat.site.traffic.rate = seat.random.pick(&[100.0, 500.0, 0.0]);
         let revision = seat.new_revision(weather);
         let at = seat.site.wall();

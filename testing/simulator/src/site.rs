@@ -65,6 +65,8 @@ pub struct Site {
     pub hooks: Hooks,
     /// Where Sluice is killed in this turn.
     pub crash_at: Option<CrashPoint>,
+    /// Whether it is killed only when there is something to log, not at a heartbeat.
+    pub crash_at_entries: bool,
     /// Whether it was; nothing that it does afterwards reaches the world.
     pub crashed: bool,
     /// Until when the replicas are not looked at after a start.
@@ -101,6 +103,7 @@ impl Site {
             store: Store::new(ServiceStatus::new(service)),
             hooks: Hooks::default(),
             crash_at: None,
+            crash_at_entries: false,
             crashed: false,
             settled_at: 0,
             stale_until: 0,
@@ -292,7 +295,8 @@ impl World for Site {
         if self.now < self.store.fails_until {
             return Err("no space left on the device".to_owned());
         }
-        if self.crash_at == Some(CrashPoint::BeforePersist) {
+        let due = !self.crash_at_entries || !record.entries.is_empty();
+        if due && self.crash_at == Some(CrashPoint::BeforePersist) {
             self.crashed = true;
             return Err("killed".to_owned());
         }
@@ -309,8 +313,9 @@ impl World for Site {
         }
         self.watch.stored(self.now, &self.store, &record);
         self.store.commit(&record);
-        if self.crash_at == Some(CrashPoint::BeforeAct) {
-            self.crashed = true;
+        if due {
+            self.crash_at_entries = false;
+            self.crashed = self.crash_at == Some(CrashPoint::BeforeAct);
         }
         Ok(())
     }
@@ -351,7 +356,7 @@ impl World for Site {
                     .start(self.now, effect, self.hooks.takes_ms, self.hooks.fate);
             }
         }
-        if self.crash_at == Some(CrashPoint::AfterAct) {
+        if self.crash_at == Some(CrashPoint::AfterAct) && !self.crash_at_entries {
             self.crashed = true;
         }
     }

@@ -98,7 +98,12 @@ impl Traffic {
         if let Some(mirror) = &routes.mirror
             && platform.serves(mirror.revision)
         {
-            self.copies(mirror.revision, all * mirror.mirror.share.percent() / 100.0);
+            // A copy is charged like any other request, and compared.
+            let copies = all * mirror.mirror.share.percent() / 100.0;
+            self.requests(mirror.revision, copies, platform);
+            if mirror.mirror.compare {
+                self.compare(mirror.revision, copies);
+            }
         }
         // A hundredth of the users carries the header that a match looks for.
         for route in &routes.matches {
@@ -125,7 +130,7 @@ impl Traffic {
             .add(Histogram::bucket_of(quality.latency_ms * 1_000), requests);
     }
 
-    fn copies(&mut self, revision: RevisionNumber, amount: f64) {
+    fn compare(&mut self, revision: RevisionNumber, amount: f64) {
         let quality = self.qualities.get(&revision).copied().unwrap_or_default();
         let remainder = self.remainders.entry(revision).or_default();
         let mirrored = whole(&mut remainder.mirrored, amount);

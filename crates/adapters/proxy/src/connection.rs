@@ -44,6 +44,11 @@ impl RequestGuard {
         client.activity.begin();
         RequestGuard(Rc::clone(client))
     }
+
+    /// Something of it went on its way.
+    pub(crate) fn moved(&self) {
+        self.0.activity.moved();
+    }
 }
 
 impl Drop for RequestGuard {

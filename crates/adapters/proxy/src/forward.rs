@@ -11,7 +11,7 @@ use crate::head::{RequestHead, spare};
 use crate::mirror::{self, Recorder};
 use crate::timer::Timer;
 use crate::upstream::{self, Attempt, Raw, SendError};
-use crate::worker::local::{ReplicaLocal, View};
+use crate::worker::local::{ReplicaLocal, RevisionLocal, View};
 use http::{HeaderValue, StatusCode, header};
 use sluice_model::RevisionNumber;
 use sluice_routing::{MirrorDecision, RouteDecision, UnitId};
@@ -23,7 +23,7 @@ const COOKIE_MAX_AGE: u32 = 30 * 24 * 3_600;
 /// Where a request goes, with replicas reserved.
 struct Route {
     decision: RouteDecision,
-    charge: Option<Charge>,
+    leased: Option<Leased>,
     copy: Option<(MirrorDecision, Charge)>,
     cookie: Option<(String, UnitId)>,
 }
@@ -46,7 +46,7 @@ pub(crate) async fn forward(
             head.is_grpc(),
         );
     };
-    let Some(charge) = route.charge else {
+    let Some(leased) = route.leased else {
         client.service.count_failure();
         let reason = format!(
             "no replica of revision {} is ready",
@@ -64,7 +64,7 @@ pub(crate) async fn forward(
         .copy
         .and_then(|(decision, copy)| mirror::start(client, decision, copy, &head, &mut body));
     let number = route.decision.revision;
-    let answer = match attempts(client, timer, charge, number, &head, &mut body).await {
+    let answer = match attempts(client, timer, leased.begin(), number, &head, &mut body).await {
         Ok((raw, charge)) => finish(client, raw, charge, recorder, route.cookie),
         Err((status, reason)) => made_up(client, status, reason, head.is_grpc()),
     };
@@ -82,7 +82,7 @@ fn route(client: &Client, head: &RequestHead) -> Option<Route> {
             ListenerRole::Main => table.decide(head, draw),
             ListenerRole::Preview => table.decide_preview(),
         }?;
-        let charge = lease(client, view, decision.revision, &[]);
+        let leased = lease(client, view, decision.revision, &[]);
         let copy = decision.mirror.and_then(|mirror| {
             mirror::has_room(worker)
                 .then(|| view.lease(worker, mirror.revision, &[]))
@@ -93,11 +93,32 @@ fn route(client: &Client, head: &RequestHead) -> Option<Route> {
         let cookie = cookie.map(|(unit, name)| (name.to_owned(), unit));
         Some(Route {
             decision,
-            charge,
+            leased,
             copy,
             cookie,
         })
     })
+}
+
+/// A reserved replica.
+pub(crate) struct Leased {
+    charge: Charge,
+    /// The revision that should have served, and had nothing to serve with.
+    missing: Option<Rc<RevisionLocal>>,
+}
+
+impl Leased {
+    /// Begins the attempt. A revision without a replica does not look better for having none.
+    pub(crate) fn begin(mut self) -> Charge {
+        if let Some(missing) = self.missing {
+            missing.count(|shard| {
+                shard.classes[4].add(1);
+                shard.connect_failures.add(1);
+            });
+        }
+        self.charge.begin();
+        self.charge
+    }
 }
 
 /// Reserves a replica of a revision that was not tried yet; when it has none, one of the revision with
@@ -107,10 +128,13 @@ pub(crate) fn lease(
     view: &View,
     number: RevisionNumber,
     tried: &[Rc<ReplicaLocal>],
-) -> Option<Charge> {
+) -> Option<Leased> {
     let worker = &client.worker;
     if let Some(charge) = view.lease(worker, number, tried) {
-        return Some(charge);
+        return Some(Leased {
+            charge,
+            missing: None,
+        });
     }
     if client.listener.role == ListenerRole::Preview {
         return None;
@@ -121,16 +145,8 @@ pub(crate) fn lease(
         .fallback()
         .filter(|other| *other != number)?;
     let charge = view.lease(worker, other, tried)?;
-    if let Some(revision) = view.revision(number)
-        && tried.is_empty()
-    {
-        // A revision without a replica does not look better for having none.
-        revision.count(|shard| {
-            shard.classes[4].add(1);
-            shard.connect_failures.add(1);
-        });
-    }
-    Some(charge)
+    let missing = view.revision(number).filter(|_| tried.is_empty()).cloned();
+    Some(Leased { charge, missing })
 }
 
 /// Asks one replica, then others where that is allowed.
@@ -146,7 +162,6 @@ async fn attempts(
     let (protocol, limits) = (listener.protocol, &listener.limits);
     let mut fresh = false;
     let mut tried = Vec::new();
-    charge.begin();
     loop {
         let attempt = Attempt {
             protocol,
@@ -191,8 +206,7 @@ async fn attempts(
         let next = client
             .service
             .settled(|view| lease(client, view, number, &tried));
-        charge = next.ok_or(answer)?;
-        charge.begin();
+        charge = next.ok_or(answer)?.begin();
     }
 }
 

@@ -12,7 +12,8 @@ use sluice_routing::{RouteError, RouteTable};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Weight segments that are remembered for each service: more than the steps of any sensible plan.
+/// Counters by segment and revision that are remembered for each service: two revisions in more
+/// segments than any sensible plan has steps.
 const SEGMENTS_MAX: usize = 64;
 /// Revisions whose cumulative counters are remembered for each service.
 const REVISIONS_MAX: usize = 64;
@@ -149,9 +150,20 @@ impl ServiceState {
                 segment: self.shards(control.segments.entry((segment, *number))),
             })
             .collect();
-        while control.segments.len() > SEGMENTS_MAX.max(2 * numbers.len()) {
-            control.segments.pop_first();
-        }
+        let excess = control
+            .segments
+            .len()
+            .saturating_sub(SEGMENTS_MAX.max(2 * numbers.len()));
+        let old: Vec<_> = control
+            .segments
+            .keys()
+            .filter(|key| key.0 != segment)
+            .take(excess)
+            .copied()
+            .collect();
+        old.iter().for_each(|key| {
+            control.segments.remove(key);
+        });
         if control.totals.len() > REVISIONS_MAX {
             let excess = control.totals.len() - REVISIONS_MAX;
             let old: Vec<_> = control
@@ -227,5 +239,35 @@ impl ServiceState {
 
     pub(crate) fn listeners(&self) -> Vec<Arc<ListenerState>> {
         self.control().listeners.values().cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sluice_model::Weight;
+
+    #[test]
+    fn histories_are_bounded_and_keep_what_is_in_use() {
+        let name = ServiceName::new("shop").expect("a name");
+        let service = ServiceState::new(name, 1).expect("empty routes are valid");
+        for number in 1..=300_u32 {
+            let revision = RevisionNumber(number);
+            let routes = Routes {
+                weights: BTreeMap::from([(revision, Weight::FULL)]),
+                // Segments that start anew, as after a restore, are no reason to lose the present one.
+                segment: u64::from(301 - number),
+                ..Routes::default()
+            };
+            service
+                .set_routes(&routes)
+                .expect("the weights sum to 100 %");
+        }
+        let segments = service.segment_counters();
+        assert!(segments.len() <= SEGMENTS_MAX, "{}", segments.len());
+        assert!(segments.contains_key(&(RevisionNumber(300), 1)));
+        let totals = service.counters();
+        assert!(totals.len() <= REVISIONS_MAX, "{}", totals.len());
+        assert!(totals.contains_key(&RevisionNumber(300)));
     }
 }

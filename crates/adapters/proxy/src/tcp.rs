@@ -53,8 +53,8 @@ async fn connect(client: &Client) -> Option<(Charge, ReplicaConnection)> {
             }?;
             lease(client, view, number, &tried)
         });
-        let Some(mut charge) = leased else { break };
-        charge.begin();
+        let Some(leased) = leased else { break };
+        let charge = leased.begin();
         let attempt = Attempt {
             protocol: client.listener.protocol,
             limits,

@@ -110,14 +110,19 @@ impl Sluice {
 
     /// Starts `sluice up` with further arguments, without waiting for it.
     pub(crate) fn spawn_up(&self, arguments: &[&str]) -> Child {
+        let mut all = vec!["up"];
+        all.extend(arguments);
+        self.spawn(&all)
+    }
+
+    /// Starts a command of the binary without waiting for it; what it writes goes to the log.
+    pub(crate) fn spawn(&self, arguments: &[&str]) -> Child {
         let log = File::options()
             .create(true)
             .append(true)
             .open(self.folder.path().join("up.log"))
             .unwrap();
-        let mut all = vec!["up"];
-        all.extend(arguments);
-        self.command(&all)
+        self.command(arguments)
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .spawn()

@@ -71,7 +71,8 @@ pub struct Record<'a> {
 pub struct Outcome {
     /// When to take the next turn if nothing happens before; at once when it is not later than now.
     pub wake_at: Option<Timestamp>,
-    /// The decision; absent when there is nothing to decide about.
+    /// The decision; absent when there is nothing to decide about. When it could not be stored, this is
+    /// what stands instead: the status as it was, and nothing new.
     pub decision: Option<Decision>,
     /// The observation that it was made on.
     pub observation: Observation,
@@ -198,8 +199,14 @@ impl Cell {
             }
             Err(cause) => {
                 self.stand(now);
-                decision.status = self.status.clone();
-                world.act(&standing(plan, &self.status, observation, now), false);
+                let mut stands = standing(plan, &self.status, observation, now);
+                stands.report.checks = std::mem::take(&mut decision.report.checks);
+                stands.report.waiting = Some(format!(
+                    "nothing moves forward while the store cannot be written: {cause}"
+                ));
+                stands.wake_at = decision.wake_at;
+                world.act(&stands, false);
+                *decision = stands;
                 Some(cause)
             }
         }

@@ -234,16 +234,15 @@ fn promote(turn: &mut Turn<'_>, actor: &str, full: bool) -> Result<(), String> {
         ));
     }
     release_hold(turn);
+    let name = format!("step {} ({name})", step + 1);
     let (rule, text) = match stage {
-        Stage::Gate { .. } => (Rule::GateAnswered, "was approved"),
-        _ => (Rule::StepSkipped, "is skipped for what was left of it"),
+        Stage::Gate { .. } => (Rule::GateAnswered, format!("{name} was approved")),
+        _ => (
+            Rule::StepSkipped,
+            format!("what was left of {name} is skipped"),
+        ),
     };
-    turn.entry(
-        rule,
-        format!("step {} ({name}) {text}", step + 1),
-        Some(actor.to_owned()),
-        Vec::new(),
-    );
+    turn.entry(rule, text, Some(actor.to_owned()), Vec::new());
     if replaces_next {
         steps::enter_scaling(turn, step);
     } else {

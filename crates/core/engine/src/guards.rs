@@ -119,9 +119,10 @@ pub(crate) fn judge_all(turn: &Turn<'_>) -> Vec<Judgement> {
     let prepares = matches!(stage, Stage::Scaling { .. } | Stage::Before { .. });
     let judged = match rollout.traffic_step {
         _ if rollout.fast => return Vec::new(),
-        _ if !prepares || in_place::replaces_now(turn, rollout) => *step,
-        Some(earlier) => earlier,
-        None => return Vec::new(),
+        _ if !prepares => *step,
+        // Without a replica that serves there is nothing to judge; a recreate's outage was to be expected.
+        Some(earlier) if earlier == *step || !in_place::replaces_now(turn, rollout) => earlier,
+        _ => return Vec::new(),
     };
     let step = turn.step(judged);
     let all_traffic = exposes_everything(&step.exposure, prepares);
@@ -143,14 +144,14 @@ pub(crate) fn judge_all(turn: &Turn<'_>) -> Vec<Judgement> {
         .collect()
 }
 
-/// Whether users' traffic (or compared copies of it) give a check of the whole plan something to
-/// judge; where they do not, it would be waited for in vain.
+/// Whether users' traffic, or copies of it, give a check of the whole plan something to judge; where
+/// they do not, it would be waited for in vain.
 fn feeds(exposure: &Exposure, check: &Check) -> bool {
     match exposure {
         Exposure::Split { mirror, .. } if check.metric == Metric::MirrorDiffRatio => {
             mirror.as_ref().is_some_and(|mirror| mirror.compare)
         }
-        Exposure::Split { weight, .. } => *weight > Weight::ZERO,
+        Exposure::Split { weight, mirror, .. } => *weight > Weight::ZERO || mirror.is_some(),
         Exposure::Rolling { .. } | Exposure::Recreate => check.metric != Metric::MirrorDiffRatio,
     }
 }

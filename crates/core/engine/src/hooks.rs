@@ -223,10 +223,11 @@ pub(crate) fn run(
                 message,
                 then: OnTrouble::Continue,
             } => {
-                turn.note(
-                    Rule::HookFailed,
-                    format!("{message}; the rollout goes on, as the hook says"),
-                );
+                let text = match place {
+                    Place::Promoted | Place::Aborted => message,
+                    _ => format!("{message}; the rollout goes on, as the hook says"),
+                };
+                turn.note(Rule::HookFailed, text);
                 at = HookProgress {
                     index: at.index + 1,
                     attempt: 1,

@@ -190,17 +190,17 @@ pub(crate) fn enter_step(turn: &mut Turn<'_>, step: u32) {
     turn.enter(RolloutState::Stepping { step, stage });
 }
 
-/// The step's replicas start (or, for a step that replaces in place, the replacing and with it the step's
-/// traffic does).
+/// Whether the step's traffic moves along with its replicas. (A recreate has an outage instead, which
+/// says nothing about the new revision.)
+pub(crate) fn rolls(exposure: &Exposure) -> bool {
+    matches!(exposure, Exposure::Rolling { .. })
+}
+
+/// The step's replicas start (or, for a step that replaces in place, the replacing does).
 pub(crate) fn enter_scaling(turn: &mut Turn<'_>, step: u32) {
     let since = turn.now;
     let stage = Stage::Scaling { since, reached: 0 };
-    // A skipped plan has no checks, and its single switch is none of the plan's steps.
-    let fast = turn.rollout().is_some_and(|rollout| rollout.fast);
     give_up_kept(turn, step);
-    if !fast && !keeps_stable(&turn.step(step).exposure) {
-        traffic_begins(turn, step);
-    }
     turn.enter(RolloutState::Stepping { step, stage });
 }
 
@@ -212,10 +212,14 @@ pub(crate) fn give_up_kept(turn: &mut Turn<'_>, step: u32) {
     }
 }
 
-/// From now on what is measured belongs to this step.
+/// From now on what is measured belongs to this step: where it rolls, as soon as the first replica
+/// serves, else when all are there.
 fn traffic_begins(turn: &mut Turn<'_>, step: u32) {
     let now = turn.now;
-    if let Some(rollout) = turn.rollout_mut() {
+    // A skipped plan has no checks, and its single switch is none of the plan's steps.
+    if let Some(rollout) = turn.rollout_mut()
+        && !rollout.fast
+    {
         rollout.traffic_step = Some(step);
         rollout.traffic_since = Some(now);
     }
@@ -248,6 +252,11 @@ pub(crate) fn lacking(turn: &Turn<'_>, index: u32) -> Option<String> {
     Some(text)
 }
 
+/// `1 replica`, `2 replicas`.
+pub(crate) fn number_of(count: u32, one: &str, more: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { more })
+}
+
 fn scaling(turn: &mut Turn<'_>, index: u32, since: Timestamp, reached: u32) -> bool {
     let Some(target) = turn.rollout().map(|rollout| rollout.target) else {
         return false;
@@ -256,7 +265,10 @@ fn scaling(turn: &mut Turn<'_>, index: u32, since: Timestamp, reached: u32) -> b
     let Some(text) = lacking(turn, index) else {
         turn.note(
             Rule::CapacityReady,
-            format!("{available} replicas of revision {target} are available"),
+            format!(
+                "revision {target} has {}",
+                number_of(available, "available replica", "available replicas")
+            ),
         );
         if keeps_stable(&turn.step(index).exposure) {
             let hook = first_hook(turn.now);
@@ -268,6 +280,9 @@ fn scaling(turn: &mut Turn<'_>, index: u32, since: Timestamp, reached: u32) -> b
         return true;
     };
     if available > reached {
+        if reached == 0 && rolls(&turn.step(index).exposure) {
+            traffic_begins(turn, index);
+        }
         let stage = Stage::Scaling {
             since: turn.now,
             reached: available,
@@ -306,7 +321,10 @@ fn enter_baking(turn: &mut Turn<'_>, index: u32) {
         Rule::StepEntered,
         format!("step {} ({}): {text}", index + 1, step.name),
     );
-    if keeps_stable(&step.exposure) {
+    let begun = turn
+        .rollout()
+        .is_some_and(|rollout| rollout.traffic_step == Some(index));
+    if !(begun && rolls(&step.exposure)) {
         traffic_begins(turn, index);
     }
     let stage = Stage::Baking { since: turn.now };

@@ -3,7 +3,7 @@
 use crate::turn::step_of;
 use sluice_model::status::{RolloutState, Stage};
 use sluice_model::view::Phase;
-use sluice_model::{Observation, Plan, ServiceStatus, Timestamp};
+use sluice_model::{Observation, Plan, RevisionNumber, ServiceStatus, Timestamp};
 use std::time::Duration;
 
 /// The phase of a service and one sentence about it. `waiting` is what the last decision's report said
@@ -48,45 +48,66 @@ pub fn phase_and_message(
             format!("revision {stable} gets its full capacity back"),
         );
     }
-    if let Some(rollout) = &status.rollout
-        && let RolloutState::Aborted {
-            reason,
-            returned: false,
-            ..
-        } = &rollout.state
-    {
-        let text = format!(
-            "revision {} was taken back: {reason}; revision {stable} serves",
-            rollout.target
-        );
-        return (Phase::Degraded, text);
+    let lacking = lacking(status, stable, observation);
+    let taken_back = status
+        .rollout
+        .as_ref()
+        .and_then(|rollout| match &rollout.state {
+            RolloutState::Aborted {
+                reason,
+                returned: false,
+                ..
+            } => Some(format!(
+                "revision {} was taken back: {reason}",
+                rollout.target
+            )),
+            _ => None,
+        });
+    match (taken_back, lacking) {
+        (Some(taken_back), Some((_, lacking))) => {
+            (Phase::Degraded, format!("{lacking}; {taken_back}"))
+        }
+        (Some(taken_back), None) => (
+            Phase::Degraded,
+            format!("{taken_back}; revision {stable} serves"),
+        ),
+        (None, Some(lacking)) => lacking,
+        (None, None) => (
+            Phase::Healthy,
+            format!("revision {stable} serves all traffic"),
+        ),
+    }
+}
+
+/// What the stable side lacks, and how bad that is.
+fn lacking(
+    status: &ServiceStatus,
+    stable: RevisionNumber,
+    observation: &Observation,
+) -> Option<(Phase, String)> {
+    if !observation.settled {
+        let text = "Sluice has just started: every replica is looked at first";
+        return Some((Phase::Progressing, text.to_owned()));
     }
     let counts = observation
         .replicas
         .get(&stable)
         .cloned()
         .unwrap_or_default();
-    if counts.ready < status.stable_replicas {
-        let mut text = format!(
-            "{} of {} replicas of revision {stable} are ready",
-            counts.ready, status.stable_replicas
-        );
-        if let Some(failure) = counts.last_failure {
-            text.push_str(&format!("; the last failure: {failure}"));
-        }
-        return (
-            if counts.ready == 0 {
-                Phase::Degraded
-            } else {
-                Phase::Progressing
-            },
-            text,
-        );
+    let (ready, wanted) = (counts.ready, status.stable_replicas);
+    if ready >= wanted {
+        return None;
     }
-    (
-        Phase::Healthy,
-        format!("revision {stable} serves all traffic"),
-    )
+    let mut text = format!("{ready} of {wanted} replicas of revision {stable} are ready");
+    if let Some(failure) = counts.last_failure {
+        text.push_str(&format!("; the last failure: {failure}"));
+    }
+    let phase = if ready == 0 {
+        Phase::Degraded
+    } else {
+        Phase::Progressing
+    };
+    Some((phase, text))
 }
 
 /// The shortest time until the rollout could be done: what is left of the bakes.

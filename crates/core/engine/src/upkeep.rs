@@ -4,6 +4,7 @@
 //! turn.
 
 use crate::hooks;
+use crate::steps::number_of;
 use crate::turn::Turn;
 use sluice_model::Rule;
 use sluice_model::plan::Plan;
@@ -44,7 +45,10 @@ pub(crate) fn restore_and_release(turn: &mut Turn<'_>) {
         if replicas > 0 {
             turn.note(
                 Rule::CapacityReleased,
-                format!("the {replicas} kept replicas of revision {revision} are given up"),
+                format!(
+                    "revision {revision} was kept long enough: {} given up",
+                    number_of(replicas, "replica is", "replicas are")
+                ),
             );
         }
     }

@@ -3,8 +3,8 @@
 //! Text goes in; services with their plans, and diagnostics, come out. No file is read and nothing is
 //! looked up, so that the same answer comes everywhere, and a document can be judged anywhere.
 //!
-//! The way of a document: [`tree`] (YAML with places) → [`reading`] and [`shape`] (typed fields, all
-//! problems at once) → [`compile`] (what they mean) → [`advice`] (what is risky). [`outline`] tells a plan
+//! The way of a document: `tree` (YAML with places) → `reading` and `shape` (typed fields, all
+//! problems at once) → `compile` (what they mean) → [`advice`] (what is risky). [`outline`] tells a plan
 //! step by step; `docs/document.md` is the reference for people.
 
 pub mod advice;

@@ -39,7 +39,9 @@ fn must_pass(step: &Step, check: &Check, of_plan: bool) -> bool {
         Exposure::Split { mirror, .. } if of_plan && check.metric == Metric::MirrorDiffRatio => {
             mirror.as_ref().is_some_and(|mirror| mirror.compare)
         }
-        Exposure::Split { weight, .. } => !of_plan || *weight > Weight::ZERO,
+        Exposure::Split { weight, mirror, .. } => {
+            !of_plan || *weight > Weight::ZERO || mirror.is_some()
+        }
         Exposure::Rolling { .. } | Exposure::Recreate => {
             !relative && !(of_plan && check.metric == Metric::MirrorDiffRatio)
         }
@@ -74,9 +76,11 @@ impl Watch {
                 self.entry(now, plan, status, entry);
             }
         }
-        if let (Some(plan), Some(RolloutState::Stepping { step, .. })) =
-            (&plan, record.status.running().map(|rollout| &rollout.state))
-            && replaces(plan, step + 1)
+        if let (Some(plan), Some(rollout)) = (&plan, record.status.running())
+            && let (RolloutState::Stepping { step, .. }, Some(traffic_step)) =
+                (&rollout.state, rollout.traffic_step)
+            && traffic_step == *step
+            && rolls(plan, step + 1)
         {
             self.ledger.begins(plan, step + 1, now);
         }
@@ -250,16 +254,16 @@ impl Watch {
     }
 }
 
-/// Whether a step, from 1, replaces replicas in place: its traffic begins with the replacing, before it
-/// is told that the step was entered.
-fn replaces(plan: &Plan, step: u32) -> bool {
+/// Whether a step, from 1, rolls: its traffic begins with its first replica, before it is told that the
+/// step was entered.
+fn rolls(plan: &Plan, step: u32) -> bool {
     let step = plan.steps.get(step as usize - 1);
-    step.is_some_and(|step| !matches!(step.exposure, Exposure::Split { .. }))
+    step.is_some_and(|step| matches!(step.exposure, Exposure::Rolling { .. }))
 }
 
 impl Ledger {
     fn begins(&mut self, plan: &Plan, step: u32, now: i64) {
-        if !replaces(plan, step) {
+        if !rolls(plan, step) {
             self.began.remove(&step);
         }
         self.began.entry(step).or_insert(now);

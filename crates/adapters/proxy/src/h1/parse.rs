@@ -3,12 +3,12 @@
 //! Whatever two implementations could read in two ways is refused, because that is how one request
 //! is smuggled inside another (RFC 9112 §11.2). Fields of the connection are used here and not passed on.
 
-use crate::head::spare;
-use crate::head::{
-    AnswerHead, BodyLength, KEEP_ALIVE, RequestHead, is_hop_by_hop, parse_length, tokens,
+use super::fields::{
+    ConnectionFields, FramingFields, Refusal, bad, is_host, refuse, target_of, value_of,
 };
+use crate::head::{AnswerHead, BodyLength, RequestHead, is_hop_by_hop, spare, tokens};
 use bytes::{Buf, Bytes, BytesMut};
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::header::{self, HeaderName};
 use http::{Method, StatusCode};
 use std::mem::MaybeUninit;
 
@@ -18,21 +18,6 @@ const ANSWER_HEAD_BYTES_MAX: usize = 128 * 1024;
 const ANSWER_HEADERS_MAX: usize = HEADERS_ON_STACK;
 /// Header lines that are parsed without memory from the heap.
 const HEADERS_ON_STACK: usize = 128;
-
-/// A request that is not served, and how that is said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Refusal {
-    pub(crate) status: StatusCode,
-    pub(crate) reason: &'static str,
-}
-
-const fn refuse<T>(status: StatusCode, reason: &'static str) -> Result<T, Refusal> {
-    Err(Refusal { status, reason })
-}
-
-const fn bad<T>(reason: &'static str) -> Result<T, Refusal> {
-    refuse(StatusCode::BAD_REQUEST, reason)
-}
 
 /// A request's head with what concerns the client's connection.
 #[derive(Debug)]
@@ -148,10 +133,6 @@ fn refusal_of(error: httparse::Error) -> Refusal {
     Refusal { status, reason }
 }
 
-fn value_of(bytes: &Bytes, value: &[u8]) -> Option<HeaderValue> {
-    HeaderValue::from_maybe_shared(bytes.slice_ref(value)).ok()
-}
-
 fn request_of(bytes: &Bytes, parsed: &httparse::Request<'_, '_>) -> Result<ParsedRequest, Refusal> {
     let is_http10 = parsed.version == Some(0);
     let method = match Method::from_bytes(parsed.method.unwrap_or_default().as_bytes()) {
@@ -227,162 +208,6 @@ fn request_of(bytes: &Bytes, parsed: &httparse::Request<'_, '_>) -> Result<Parse
     })
 }
 
-/// The request target in origin form (RFC 9112 §3.2). An absolute one also names the host.
-fn target_of(
-    bytes: &Bytes,
-    target: &str,
-    method: &Method,
-    host: &mut Option<HeaderValue>,
-) -> Result<Bytes, Refusal> {
-    let text = target.as_bytes();
-    if *method == Method::CONNECT {
-        return refuse(StatusCode::NOT_IMPLEMENTED, "CONNECT is not supported");
-    }
-    if memchr::memchr(b'#', text).is_some() {
-        return bad("the request target has a fragment");
-    }
-    if text.starts_with(b"/") {
-        return Ok(bytes.slice_ref(text));
-    }
-    if text == b"*" {
-        return match *method {
-            Method::OPTIONS => Ok(Bytes::from_static(b"*")),
-            _ => bad("only OPTIONS may have the target *"),
-        };
-    }
-    let scheme = ["http://", "https://"].into_iter().find(|scheme| {
-        text.len() > scheme.len() && text[..scheme.len()].eq_ignore_ascii_case(scheme.as_bytes())
-    });
-    let Some(scheme) = scheme else {
-        return bad("the request target is malformed");
-    };
-    let rest = &text[scheme.len()..];
-    let path_at = rest
-        .iter()
-        .position(|byte| matches!(byte, b'/' | b'?'))
-        .unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(path_at);
-    if authority.is_empty() {
-        return bad("the request target names no host");
-    }
-    // RFC 9112 §3.2.2: the host of an absolute target replaces the header.
-    *host = value_of(bytes, authority);
-    Ok(match path.first() {
-        Some(b'/') => bytes.slice_ref(path),
-        Some(_) => [b"/", path].concat().into(),
-        None => Bytes::from_static(b"/"),
-    })
-}
-
-/// Whether a text can be a host and port; also refuses what could be read as user, path or list.
-pub(crate) fn is_host(host: &[u8]) -> bool {
-    host.iter().all(|byte| {
-        byte.is_ascii_alphanumeric()
-            || matches!(byte, b'.' | b'-' | b':' | b'[' | b']' | b'_' | b'~' | b'%')
-    })
-}
-
-/// What `Connection` says.
-#[derive(Default)]
-struct ConnectionFields {
-    close: bool,
-    keep_alive: bool,
-    upgrade: bool,
-    named: Vec<HeaderName>,
-}
-
-impl ConnectionFields {
-    fn read(&mut self, value: &HeaderValue) {
-        for token in tokens(value.as_bytes()) {
-            if token.eq_ignore_ascii_case(b"close") {
-                self.close = true;
-            } else if token.eq_ignore_ascii_case(b"keep-alive") {
-                self.keep_alive = true;
-            } else if token.eq_ignore_ascii_case(b"upgrade") {
-                self.upgrade = true;
-            } else if let Ok(name) = HeaderName::from_bytes(token) {
-                self.named.push(name);
-            }
-        }
-    }
-
-    /// Takes out the fields that it names.
-    fn strip(&self, headers: &mut HeaderMap) {
-        for name in &self.named {
-            headers.remove(name);
-        }
-    }
-
-    fn keeps_alive(&self, is_http10: bool) -> bool {
-        !self.close && (self.keep_alive || !is_http10)
-    }
-}
-
-/// What `Content-Length` and `Transfer-Encoding` say.
-#[derive(Default)]
-struct FramingFields {
-    length: Option<u64>,
-    codings: u32,
-    chunked: bool,
-}
-
-impl FramingFields {
-    fn length(&mut self, value: &HeaderValue) -> Result<(), Refusal> {
-        match (parse_length(value.as_bytes()), self.length) {
-            (None, _) => bad("Content-Length is malformed"),
-            (Some(length), Some(before)) if length != before => bad("two Content-Length differ"),
-            (Some(length), _) => {
-                self.length = Some(length);
-                Ok(())
-            }
-        }
-    }
-
-    fn coding(&mut self, value: &HeaderValue) -> Result<(), Refusal> {
-        self.codings += 1;
-        self.chunked = value.as_bytes().eq_ignore_ascii_case(b"chunked");
-        if self.chunked {
-            Ok(())
-        } else {
-            bad("Transfer-Encoding is not `chunked`")
-        }
-    }
-
-    fn of_request(&self, is_http10: bool) -> Result<BodyLength, Refusal> {
-        match (self.codings, self.length) {
-            (0, None | Some(0)) => Ok(BodyLength::Empty),
-            (0, Some(length)) => Ok(BodyLength::Known(length)),
-            _ if is_http10 => bad("HTTP/1.0 has no Transfer-Encoding"),
-            (1, None) => Ok(BodyLength::Unknown),
-            (1, Some(_)) => bad("Content-Length beside Transfer-Encoding"),
-            _ => bad("there is more than one Transfer-Encoding"),
-        }
-    }
-
-    /// RFC 9112 §6.3; a body without length ends with the connection.
-    fn of_answer(
-        &self,
-        is_http10: bool,
-        method: &Method,
-        status: StatusCode,
-    ) -> Result<BodyLength, Refusal> {
-        let bodiless = *method == Method::HEAD || status == StatusCode::NOT_MODIFIED;
-        match (self.codings, self.length) {
-            _ if status.is_informational() || status == StatusCode::NO_CONTENT => {
-                Ok(BodyLength::Empty)
-            }
-            (0, None) if bodiless => Ok(BodyLength::Empty),
-            (0, None) => Ok(BodyLength::Unknown),
-            (0, Some(length)) => Ok(BodyLength::Known(length)),
-            _ if bodiless => Ok(BodyLength::Empty),
-            _ if is_http10 => bad("HTTP/1.0 has no Transfer-Encoding"),
-            (1, None) => Ok(BodyLength::Unknown),
-            (1, Some(_)) => bad("Content-Length beside Transfer-Encoding"),
-            _ => bad("there is more than one Transfer-Encoding"),
-        }
-    }
-}
-
 /// Reads an answer's head from the front of `buffer`; `None` when it is not complete yet. `method`
 /// is that of the request.
 ///
@@ -456,7 +281,7 @@ fn answer_of(
             header::UPGRADE if status == StatusCode::SWITCHING_PROTOCOLS => {
                 headers.append(name, value);
             }
-            name if is_hop_by_hop(&name) || name == KEEP_ALIVE => {}
+            name if is_hop_by_hop(&name) => {}
             name => {
                 headers.append(name, value);
             }
@@ -472,6 +297,95 @@ fn answer_of(
             length,
         },
         keep_alive: connection.keeps_alive(is_http10),
-        is_chunked: framing.codings > 0 && !bodiless && length == BodyLength::Unknown,
+        is_chunked: framing.is_coded() && !bodiless && length == BodyLength::Unknown,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::h1::write;
+    use proptest::prelude::*;
+
+    const LIMITS: HeadLimits = HeadLimits {
+        bytes_max: 8_192,
+        headers_max: 32,
+    };
+
+    /// Pieces of which requests, and attacks, are made.
+    fn piece() -> impl Strategy<Value = Vec<u8>> {
+        prop_oneof![
+            8 => prop::sample::select(vec![
+                "Host: a\r\n",
+                "Content-Length: 5\r\n",
+                "Transfer-Encoding: chunked\r\n",
+                "Connection: close, X-A\r\n",
+                "Connection: upgrade\r\n",
+                "Upgrade: websocket\r\n",
+                "X-A: 1\r\n",
+                "x-b:\t2 \r\n",
+                "Cookie: a=1\r\n",
+                "Keep-Alive: 5\r\n",
+                "TE: trailers\r\n",
+            ]).prop_map(|text| text.as_bytes().to_vec()),
+            1 => prop::sample::select(vec![
+                "GET", "POST", " ", "/", "*", "http://a", "?x=1", " HTTP/1.1", " HTTP/1.0", "\r\n",
+                "\r\n\r\n", "\n", "\r", "Host: a", "Host: b:80", "Content-Length: 5",
+                "Content-Length: 0", "Transfer-Encoding: chunked", "Transfer-Encoding: gzip",
+                "Connection: close", "Connection: upgrade, x-a", "Upgrade: websocket", "X-A: 1", ": ",
+                "\t", ",", "TE: trailers", "Expect: 100-continue", "\0",
+            ]).prop_map(|text| text.as_bytes().to_vec()),
+            1 => prop::collection::vec(any::<u8>(), 0..6),
+        ]
+    }
+
+    fn request() -> impl Strategy<Value = Vec<u8>> {
+        let line = prop::sample::select(vec![
+            "GET / HTTP/1.1\r\nHost: a\r\n",
+            "POST /x?y HTTP/1.1\r\nHost: a\r\n",
+            "OPTIONS * HTTP/1.0\r\n",
+            "",
+        ]);
+        (line, prop::collection::vec(piece(), 0..12))
+            .prop_map(|(line, pieces)| [line.as_bytes(), &pieces.concat(), b"\r\n\r\n"].concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4_000))]
+        #[test]
+        fn what_is_accepted_is_written_so_that_it_reads_the_same_again(bytes in request()) {
+            let mut buffer = BytesMut::from(&bytes[..]);
+            if let Ok(Some(parsed)) = parse_request(&mut buffer, LIMITS) {
+                let mut written = Vec::new();
+                write::request_head(&mut written, &parsed.head);
+                let mut again = BytesMut::from(&written[..]);
+                let limits = HeadLimits { bytes_max: 16_384, headers_max: 64 };
+                let reread = parse_request(&mut again, limits);
+                let reread = reread.expect("it was valid").expect("it was complete");
+                prop_assert!(again.is_empty(), "bytes are left over: {:?}", again);
+                prop_assert_eq!(&reread.head.method, &parsed.head.method);
+                prop_assert_eq!(&reread.head.target, &parsed.head.target);
+                prop_assert_eq!(reread.head.length, parsed.head.length);
+                prop_assert_eq!(&reread.head.upgrade, &parsed.head.upgrade);
+                // Lines of cookies are joined; nothing else comes or goes.
+                let cookies = parsed.head.headers.get_all(header::COOKIE).iter().count();
+                let fields = parsed.head.headers.len() - cookies.saturating_sub(1);
+                prop_assert_eq!(reread.head.headers.len(), fields);
+            }
+        }
+
+        #[test]
+        fn a_head_reads_the_same_in_any_pieces(bytes in request(), cut in 0_usize..200) {
+            let whole = parse_request(&mut BytesMut::from(&bytes[..]), LIMITS);
+            let mut buffer = BytesMut::from(&bytes[..cut.min(bytes.len())]);
+            let first = parse_request(&mut buffer, LIMITS);
+            if let Ok(None) = first {
+                buffer.extend_from_slice(&bytes[cut.min(bytes.len())..]);
+                let second = parse_request(&mut buffer, LIMITS);
+                prop_assert_eq!(format!("{second:?}"), format!("{whole:?}"));
+            } else {
+                prop_assert_eq!(first.is_ok(), whole.is_ok());
+            }
+        }
+    }
 }

@@ -106,6 +106,9 @@ pub(crate) async fn send(
         {
             Ok(answer) => break answer,
             Err(_) if upload.bytes.get() > uploaded => uploaded = upload.bytes.get(),
+            Err(_) if upload.waits_for_client.get() => {
+                return Err(SendError::Client(BodyError::ClientSilent));
+            }
             Err(_) => return Err(SendError::Timeout),
         }
     };
@@ -137,17 +140,19 @@ async fn sender(
     {
         return Ok((open, true));
     }
-    // One at a time: the others then share what it opened.
-    let opening = replica.opening.lock().await;
-    if !attempt.fresh
-        && let Some(open) = open_sender(replica)
-    {
-        return Ok((open, true));
-    }
-    let sender = within_connect_timeout(attempt, open(replica)).await?;
-    replica.keep_sender(sender.clone());
-    drop(opening);
-    Ok((sender, false))
+    let opening = async {
+        // One at a time: the others then share what it opened.
+        let _opening = replica.opening.lock().await;
+        if !attempt.fresh
+            && let Some(open) = open_sender(replica)
+        {
+            return Ok((open, true));
+        }
+        let sender = open(replica).await?;
+        replica.keep_sender(sender.clone());
+        Ok((sender, false))
+    };
+    within_connect_timeout(attempt, opening).await
 }
 
 fn open_sender(replica: &ReplicaLocal) -> Option<Sender> {

@@ -5,7 +5,7 @@ use crate::answer::{Answer, made_up};
 use crate::body::{AnswerBody, RequestBody};
 use crate::connection::{Client, RequestGuard};
 use crate::forward::forward;
-use crate::h1::parse::is_host;
+use crate::h1::fields::is_host;
 use crate::head::{BodyLength, RequestHead, is_hop_by_hop, parse_length, tokens};
 use crate::io::ClientIo;
 use crate::timer::{TICK_MAX, Timer};
@@ -58,6 +58,9 @@ pub(crate) async fn serve(client: Rc<Client>, io: ClientIo, read: Bytes) {
     changed.as_mut().enable();
     let mut is_ending = false;
     let mut idle_since = Instant::now();
+    let mut moves = 0;
+    // Silence of a replica ends an answer before this: what is left is a client that does not read.
+    let stuck_after = limits.idle_timeout.saturating_add(limits.request_timeout) + TICK_MAX;
     let mut tick = tokio::time::interval(TICK_MAX);
     loop {
         if client.listener.is_closing() && !is_ending {
@@ -74,8 +77,13 @@ pub(crate) async fn serve(client: Rc<Client>, io: ClientIo, read: Bytes) {
             }
             () = changed.as_mut(), if !is_ending => {}
             now = tick.tick() => {
-                if !client.activity.is_idle() {
+                if moves != client.activity.moves() {
+                    moves = client.activity.moves();
                     idle_since = now;
+                } else if !client.activity.is_idle() {
+                    if now - idle_since >= stuck_after {
+                        return;
+                    }
                 } else if client.listener.is_closed() {
                     return;
                 } else if now - idle_since >= limits.idle_timeout && !is_ending {
@@ -105,7 +113,7 @@ async fn serve_request(client: Rc<Client>, request: Request<Incoming>) -> Respon
                 )
             }
             length => {
-                let body = RequestBody::h2(body, length, limits.body_bytes_max);
+                let body = RequestBody::h2(&client, body, length);
                 forward(&client, &timer, head, body).await
             }
         },

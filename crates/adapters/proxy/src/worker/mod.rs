@@ -256,6 +256,7 @@ impl Drop for ConnectionGuard {
 pub(crate) struct Activity {
     worker: Rc<Worker>,
     requests: Cell<usize>,
+    moves: Cell<u64>,
 }
 
 impl Activity {
@@ -263,6 +264,7 @@ impl Activity {
         Activity {
             worker: Rc::clone(worker),
             requests: Cell::new(0),
+            moves: Cell::new(0),
         }
     }
 
@@ -271,7 +273,18 @@ impl Activity {
         self.requests.get() == 0
     }
 
+    /// A number that changes when something goes on.
+    pub(crate) fn moves(&self) -> u64 {
+        self.moves.get()
+    }
+
+    /// A piece of a message went on its way.
+    pub(crate) fn moved(&self) {
+        self.moves.set(self.moves.get().wrapping_add(1));
+    }
+
     pub(crate) fn begin(&self) {
+        self.moved();
         let load = self.worker.load();
         if self.requests.replace(self.requests.get() + 1) == 0 {
             bump(&load.busy, 1);

@@ -270,3 +270,30 @@ async fn limits_hold_in_http2_too() {
     assert_eq!(answer.version(), Version::HTTP_2);
     assert_eq!(server.requests(), 0);
 }
+
+#[tokio::test]
+async fn a_client_that_never_reads_cannot_hold_a_replica_for_ever() {
+    let server = Server::http(|_| async { Response::new(full(vec![b'x'; 10_000_000])) }).await;
+    let setup = Plan::http()
+        .with(STABLE, &[server.address])
+        .split(0.0)
+        .limits(|limits| {
+            limits.idle_timeout = Duration::from_millis(200);
+            limits.request_timeout = Duration::from_millis(200);
+        })
+        .start();
+    let stream = TcpStream::connect(setup.address).await.unwrap();
+    let (mut sender, connection) = h2::client::handshake(stream).await.unwrap();
+    let ended = tokio::spawn(connection);
+    let request = Request::get("http://shop.test/").body(()).unwrap();
+    let (answer, _) = sender.send_request(request, true).unwrap();
+    let unread = answer.await.unwrap().into_body();
+    let counters = setup
+        .counted(STABLE, |counters| counters.client_aborts == 1)
+        .await;
+    assert_eq!((counters.in_flight, counters.errors()), (0, 0));
+    let _ = tokio::time::timeout(PATIENCE, ended)
+        .await
+        .expect("the connection is still open");
+    drop(unread);
+}

@@ -15,6 +15,7 @@ mod retrying;
 mod routing;
 mod slow_clients;
 mod smuggling;
+mod streaming;
 mod tcp;
 mod tls;
 mod upgrades;

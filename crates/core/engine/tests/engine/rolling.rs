@@ -1,6 +1,6 @@
 //! Replicas replaced in place: rolling and recreate, and the way back.
 
-use crate::plans::{errors_against_stable, recreate, rolling, seconds};
+use crate::plans::{errors, errors_against_stable, recreate, rolling, seconds};
 use crate::world::World;
 use sluice_model::plan::Plan;
 use sluice_model::{RevisionNumber, Rule};
@@ -202,7 +202,7 @@ fn a_comparison_with_stable_is_judged_only_while_both_sides_serve() {
     world.replicas(1, 3, 3, 3);
     world.replicas(2, 1, 1, 1);
     world.measure("errors", 0.5, 0.01);
-    world.pass(1);
+    world.pass(2);
     assert_eq!(world.place(), "aborted");
 }
 
@@ -293,6 +293,7 @@ fn a_recreate_keeps_nothing_warm_that_would_stand_in_its_way() {
         "revision 1 is warm"
     );
     world.broken.insert(1);
+    world.pass(1);
     world.undo(None);
     world.pass(1);
     world.abort();
@@ -307,5 +308,48 @@ fn a_recreate_keeps_nothing_warm_that_would_stand_in_its_way() {
         (world.stable(), world.wanted(2)),
         (3, 0),
         "and neither does the next one"
+    );
+}
+
+#[test]
+fn the_outage_of_a_recreate_is_not_held_against_the_new_revision() {
+    let mut plan = recreate(2);
+    plan.steps[0].bake = seconds(30);
+    plan.steps[0].checks = vec![errors("errors")];
+    let mut world = World::new(&plan);
+    world.broken.insert(2);
+    world.measure("errors", 1.0, 0.0);
+    world.deploy(2);
+    world.pass(20);
+    assert_eq!(
+        world.place(),
+        "1 scaling",
+        "nobody was served, which was to be expected"
+    );
+    world.broken.clear();
+    world.measure("errors", 0.0, 0.0);
+    world.pass(10);
+    assert_eq!(world.place(), "1 bake");
+    world.measure("errors", 1.0, 0.0);
+    world.pass(1);
+    assert_eq!(world.place(), "aborted", "but what fails later is");
+}
+
+#[test]
+fn neither_is_that_of_a_rolling_rollout_that_may_drop_all_its_replicas() {
+    let mut plan = rolling(1, 0, 1);
+    plan.steps[0].checks = vec![errors("errors")];
+    let mut world = World::new(&plan);
+    world.broken.insert(2);
+    world.measure("errors", 1.0, 0.0);
+    world.deploy(2);
+    world.pass(20);
+    assert_eq!(world.place(), "1 scaling");
+    world.broken.clear();
+    world.pass(2);
+    assert_eq!(
+        world.place(),
+        "aborted",
+        "once it serves, failures are its own"
     );
 }
