@@ -1,10 +1,15 @@
 //! What is refused has changed nothing.
 
-#![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a failed step fails the test"
+)]
 
 mod support;
 
 use std::net::{SocketAddr, TcpListener};
+use std::process::Command;
 use support::{Sluice, document, load};
 
 const CANARY: &str = "{ strategy: canary, checks: none, bake: 0s, keepWarm: 0s, historyLimit: 1, steps: [{ weight: 50 }, { weight: 100 }] }";
@@ -55,4 +60,53 @@ fn a_revision_that_was_given_up_cannot_be_asked_for() {
     assert!(!output.status.success(), "{text}");
     assert!(text.contains("no revision 1"), "{text}");
     assert_eq!(sluice.status()["stable"], 4);
+}
+
+/// A certificate for this name, in place of the present one; `false` where there is no openssl(1).
+fn certify(sluice: &Sluice, name: &str) -> bool {
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt"])
+        .args(["ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
+        .args(["-keyout", "key.pem", "-out", "cert.pem"])
+        .args(["-subj", &format!("/CN={name}")])
+        .current_dir(sluice.folder())
+        .output();
+    made.is_ok_and(|made| made.status.success())
+}
+
+/// The subject of the certificate that is shown to clients.
+fn shown(address: SocketAddr) -> String {
+    let output = Command::new("openssl")
+        .args(["s_client", "-connect", &address.to_string()])
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap();
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn a_renewed_certificate_is_read_by_the_next_deployment_and_a_broken_one_refused() {
+    let text = document(CANARY, 1).replace(
+        "    ready:",
+        "    tls: { certificate: cert.pem, key: key.pem }\n    ready:",
+    );
+    let sluice = Sluice::new(&text);
+    if !certify(&sluice, "first.test") {
+        eprintln!("not run: there is no openssl here");
+        return;
+    }
+    let mut sluice = sluice;
+    sluice.up();
+    sluice.wait_healthy();
+    let address = sluice.address();
+    assert!(shown(address).contains("first.test"), "{}", shown(address));
+    assert!(certify(&sluice, "second.test"));
+    assert_eq!(sluice.json(&["deploy", "web"])["unchanged"], true);
+    assert!(shown(address).contains("second.test"), "{}", shown(address));
+    std::fs::write(sluice.folder().join("cert.pem"), "not a certificate").unwrap();
+    let output = sluice.run(&["deploy", "web"]);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success(), "{text}");
+    assert!(text.contains("cert.pem"), "{text}");
+    assert!(shown(address).contains("second.test"), "{}", shown(address));
 }

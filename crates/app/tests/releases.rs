@@ -175,3 +175,21 @@ fn a_gate_waits_for_approval_and_a_preview_is_reachable_before() {
     sluice.json(&["promote", "web", "--wait"]);
     assert_eq!(load::ask(sluice.address(), &mut None).unwrap().0, "2");
 }
+
+#[test]
+fn a_deployment_of_what_was_restarted_is_no_release() {
+    let sluice = Sluice::up_with(&document(&canary("stuckAfter: 5m"), 1));
+    sluice.wait_healthy();
+    sluice.json(&["restart", "web", "--wait"]);
+    assert_eq!(sluice.status()["stable"], 2);
+    let reply = sluice.json(&["deploy", "web"]);
+    assert_eq!(
+        (&reply["revision"], &reply["unchanged"]),
+        (&2.into(), &true.into()),
+        "{reply}"
+    );
+    // A plan that changed is one, although the program is the same.
+    sluice.write(&document(&canary("stuckAfter: 6m"), 1));
+    let reply = sluice.json(&["deploy", "web", "--wait"]);
+    assert_eq!(sluice.status()["stable"], 3, "{reply}");
+}

@@ -122,3 +122,50 @@ fn a_demo_that_is_interrupted_leaves_nothing_running() {
     assert!(matches!(code, Some(1..)), "{code:?} {}", sluice.log());
     assert!(sluice.replica_pids().is_empty(), "{}", sluice.log());
 }
+
+#[test]
+fn the_api_address_of_the_document_is_listened_on_also_after_a_hand_over() {
+    let api = free_address();
+    let text =
+        document(CANARY, 1) + &format!("api: {{ listen: {api} }}\nproxy: {{ workers: 1 }}\n");
+    let mut sluice = Sluice::up_with(&text);
+    sluice.wait_healthy();
+    std::net::TcpStream::connect(api).unwrap();
+    let workers = std::fs::read_dir(format!("/proc/{}/task", sluice.pid()))
+        .unwrap()
+        .filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok())
+        .filter(|name| name.starts_with("sluice-proxy"))
+        .count();
+    assert_eq!(workers, 1);
+    let mut old = sluice.take_over();
+    assert_eq!(wait_for_exit(&mut old), Some(0), "{}", sluice.log());
+    std::net::TcpStream::connect(api).unwrap();
+}
+
+#[test]
+fn a_successor_that_is_killed_at_any_moment_costs_no_replica() {
+    let mut sluice = Sluice::up_with(&document(CANARY, 2));
+    sluice.wait_healthy();
+    let replicas = sluice.replica_pids();
+    for delay_ms in (0..250).step_by(25) {
+        let mut successor = sluice.spawn_up(&["--take-over"]);
+        std::thread::sleep(std::time::Duration::from_millis(delay_ms));
+        successor.kill().unwrap();
+        successor.wait().unwrap();
+        // Killed after it was ready, it was all there was: then the next start finds the replicas.
+        sluice.wait_until("the old one answers, or has handed over", |sluice| {
+            sluice.has_ended() || sluice.try_status()["phase"] == "Healthy"
+        });
+        if sluice.has_ended() {
+            sluice.up();
+            sluice.wait_healthy();
+        }
+        assert_eq!(
+            sluice.replica_pids(),
+            replicas,
+            "killed after {delay_ms} ms\n{}",
+            sluice.log()
+        );
+    }
+    assert_eq!(load::ask(sluice.address(), &mut None).unwrap().0, "1");
+}

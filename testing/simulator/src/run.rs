@@ -1,21 +1,22 @@
 //! One run: services, weather and operators by a seed, turn after turn, every promise watched.
+//!
+//! `seat` is one of its services, `weather` and `mishaps` are what goes wrong, `operators` what is asked
+//! for, `watch` what must hold, `telling` how a turn is shown.
 
 use crate::bugs::Bug;
 use crate::effects::Fate;
+use crate::mishaps::Mishaps;
 use crate::operators;
-use crate::plans;
-use crate::platform::Behaviour;
 use crate::random::Random;
 use crate::rules::RuleCounts;
-use crate::site::{CrashPoint, START, Site};
-use crate::traffic::Quality;
+use crate::seat::Seat;
+use crate::site::START;
+use crate::telling::describe;
 use crate::watch::{Rest, Violation};
 use crate::weather::{Fault, Faults, Weather};
-use sluice_control::{Cell, Outcome};
+use sluice_control::Cell;
+use sluice_engine::plan_revision;
 use sluice_model::command::CommandKind;
-use sluice_model::{Decision, Plan, RevisionNumber, ServiceName};
-use std::fmt::Write as _;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 /// Longest time in which a service comes to rest when nothing goes wrong any more.
@@ -75,20 +76,6 @@ pub struct RunReport {
     pub trace: Vec<String>,
 }
 
-struct Seat {
-    cell: Cell,
-    site: Site,
-    random: Random,
-    replicas: u32,
-    next_at: i64,
-    command_at: i64,
-    turns_here: u32,
-    /// Whether the last turn asked for another one at once.
-    at_once: bool,
-    last: Option<Decision>,
-    rest: Rest,
-}
-
 struct Run {
     settings: Settings,
     weather: Weather,
@@ -129,83 +116,6 @@ pub fn run(seed: u64, settings: &Settings) -> RunReport {
     }
     run.go();
     run.finish()
-}
-
-impl Seat {
-    fn new(number: u64, random: &Random, weather: &Weather) -> Seat {
-        let name = ServiceName::new(format!("service{number}")).expect("a valid name");
-        let mut random = random.fork(100 + number);
-        let site = Site::new(name, &random);
-        let mut seat = Seat {
-            cell: Cell::new(site.store.status.clone()),
-            site,
-            replicas: random.between(1, 6) as u32,
-            next_at: 0,
-            command_at: random.between(2_000, 5_000),
-            turns_here: 0,
-            at_once: true,
-            last: None,
-            rest: Rest::Moving,
-            random,
-        };
-        // A retreat that could not be stored is not remembered when Sluice is killed then.
-        let forgets = weather.faults.has(Fault::StoreOutages) && weather.faults.has(Fault::Crashes);
-        let costly = Faults::COSTLY
-            .into_iter()
-            .any(|fault| weather.faults.has(fault));
-        seat.site.watch.lossless = !costly && !forgets;
-        seat.site.traffic.rate = seat.random.pick(&[100.0, 500.0, 0.0]);
-        let revision = seat.new_revision(weather);
-        let at = seat.site.wall();
-        seat.site
-            .store
-            .ask(at, "ada", CommandKind::Deploy { revision });
-        seat
-    }
-
-    fn new_revision(&mut self, weather: &Weather) -> RevisionNumber {
-        let random = &mut self.random;
-        let plan = plans::plan(random, self.replicas);
-        let mut draw = |fault, percent| random.chance(percent) && weather.faults.has(fault);
-        let bad = draw(Fault::BadRevisions, 35);
-        let catches = plans::catches_bad_revisions(&plan);
-        let flaps = draw(Fault::Flapping, 25);
-        let crashes = draw(Fault::CrashLoops, 20);
-        let ready = !draw(Fault::NeverReady, 12);
-        let slow = draw(Fault::SlowStops, 30);
-        let fastest = random.between(50, 800);
-        let behaviour = Behaviour {
-            start_ms: (fastest, fastest + random.between(0, 1_500)),
-            ready,
-            crash_after_ms: crashes.then(|| random.between(200, 6_000)),
-            flap_ms: flaps.then(|| (random.between(500, 6_000), random.between(100, 2_500))),
-            stop_ms: if slow {
-                random.between(1_000, 8_000)
-            } else {
-                random.between(0, 300)
-            },
-        };
-        let quality = Quality {
-            errors: if bad { 0.5 } else { random.pick(&[0.0, 0.001]) },
-            ..Quality::default()
-        };
-        self.site.watch.lossless &= plans::keeps_serving(&plan);
-        let revision = self.site.store.add_revision(plan);
-        self.site.platform.set_behaviour(revision, behaviour);
-        self.site.traffic.set_quality(revision, quality);
-        if bad && catches {
-            self.site.watch.hopeless.push(revision);
-        }
-        revision
-    }
-
-    fn plan(&self) -> Option<Arc<Plan>> {
-        let status = self.cell.status();
-        let rollout = status.rollout.as_ref();
-        rollout
-            .and_then(|rollout| self.site.store.plans.get(&rollout.target))
-            .cloned()
-    }
 }
 
 impl Run {
@@ -285,8 +195,7 @@ impl Run {
             let retargeted = outcome.wake_at.is_some_and(|at| at <= now);
             if stored
                 && !retargeted
-                && let Some(plan) =
-                    sluice_engine::plan_revision(&before, &outcome.observation.commands)
+                && let Some(plan) = plan_revision(&before, &outcome.observation.commands)
                 && let Some(plan) = seat.site.store.plans.get(&plan).cloned()
             {
                 seat.site
@@ -363,67 +272,19 @@ impl Run {
     }
 
     fn mishaps(&mut self, index: usize) {
-        let Weather { faults, rate, .. } = self.weather;
         let now = self.now;
         let seat = &mut self.seats[index];
-        let random = &mut seat.random;
-        // Everything is drawn whether or not it is allowed: see `Faults::draw`.
-        let mut strikes = |fault, rate| random.rarely(rate) && faults.has(fault);
-        let crash = strikes(Fault::Crashes, rate);
-        let store = strikes(Fault::StoreOutages, rate / 2);
-        let clock = strikes(Fault::ClockJumps, rate / 3);
-        let stale = strikes(Fault::StaleObservations, rate);
-        let blind = strikes(Fault::MissingData, rate / 2);
-        let kill = strikes(Fault::Kills, rate);
-        let lost = strikes(Fault::LostReplies, 300);
-        let fails = strikes(Fault::HookFailures, 300);
-        let span = random.between(200, 4_000);
-        let point = random.pick(&[
-            CrashPoint::BeforePersist,
-            CrashPoint::BeforeAct,
-            CrashPoint::BeforeAct,
-            CrashPoint::AfterAct,
-        ]);
-        let far = random.pick(&[
-            -3_600_000, -20_000, -1_500, -300, 700, 5_000, 40_000, 7_200_000,
-        ]);
-        let victims = random.between(1, 3) as usize;
-        let (fate, other_fate) = (random.chance(50), random.pick(&[Fate::Fails, Fate::Hangs]));
-        let takes_ms = random.between(0, 2_000);
-        let site = &mut seat.site;
-        site.hooks.takes_ms = takes_ms;
-        site.hooks.fate = match (lost, fails) {
-            (true, _) => {
-                if fate {
-                    Fate::AnswerLost
-                } else {
-                    Fate::AnswerLate
-                }
-            }
-            (false, true) => other_fate,
-            (false, false) => Fate::Succeeds,
-        };
-        if crash {
-            site.crash_at = Some(point);
-        }
-        if stale {
-            site.stale_until = now + span;
-        }
-        if blind {
-            site.blind_until = now + span;
-        }
-        if kill && let Some(revision) = site.store.plans.keys().nth(victims - 1) {
-            site.platform.kill(now, *revision, victims);
-        }
-        if store {
+        let mishaps = Mishaps::draw(&mut seat.random, &self.weather);
+        mishaps.strike(&mut seat.site, now);
+        if let Some(span) = mishaps.store_fails_ms {
             // One disk for all services.
             for seat in &mut self.seats {
-                seat.site.store.fails_until = now + span * 3;
+                seat.site.store.fails_until = now + span;
             }
         }
-        if clock {
-            self.skew += far;
-            self.tell(|| format!("the wall clock jumps by {far} ms"));
+        if let Some(jump) = mishaps.clock_jumps_ms {
+            self.skew += jump;
+            self.tell(|| format!("the wall clock jumps by {jump} ms"));
         }
     }
 
@@ -486,56 +347,4 @@ impl Run {
         }
         self.report
     }
-}
-
-/// One turn, told.
-fn describe(site: &Site, cell: &Cell, outcome: &Outcome) -> String {
-    let mut line = site.store.status.service.to_string();
-    let Some(decision) = &outcome.decision else {
-        return format!("{line}: nothing to decide about {:?}", outcome.store_error);
-    };
-    if let Some(rollout) = &cell.status().rollout {
-        let held = if rollout.pause.is_some() { " held" } else { "" };
-        let _infallible = write!(line, " r{} {:?}{held}", rollout.target, rollout.state);
-    }
-    let weights: Vec<String> = decision
-        .desired
-        .routes
-        .weights
-        .iter()
-        .map(|(revision, weight)| format!("{revision}={weight}"))
-        .collect();
-    let _infallible = write!(
-        line,
-        " | {} | {:?}",
-        weights.join(" "),
-        decision.desired.replicas
-    );
-    for (revision, counts) in &outcome.observation.replicas {
-        let _infallible = write!(
-            line,
-            " r{revision}:{}/{}/{}-{}",
-            counts.running, counts.ready, counts.available, counts.stopping
-        );
-    }
-    if !outcome.observation.settled {
-        line.push_str(" unsettled");
-    }
-    for entry in &decision.report.entries {
-        let _infallible = write!(line, "\n              {:?}: {}", entry.rule, entry.message);
-    }
-    if let Some(waiting) = &decision.report.waiting {
-        let _infallible = write!(line, "\n              waiting: {waiting}");
-    }
-    if let Some(error) = &outcome.store_error {
-        let _infallible = write!(
-            line,
-            "\n              store: {error}, retreat {}",
-            decision.retreat
-        );
-    }
-    if site.crashed {
-        let _infallible = write!(line, "\n              killed {:?}", site.crash_at);
-    }
-    line
 }

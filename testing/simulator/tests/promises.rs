@@ -3,7 +3,7 @@
 
 use sluice_model::Rule;
 use sluice_simulator::soak::{self, Tally};
-use sluice_simulator::{Faults, Settings, run};
+use sluice_simulator::{Fault, Faults, Settings, run};
 
 /// Seeds of each sample: enough to reach every rule, few enough for a build without optimization.
 const SEEDS: u64 = 500;
@@ -67,6 +67,30 @@ fn in_fine_weather_nothing_is_taken_back_for_its_quality() {
             "only {count} promotions"
         );
     }
+}
+
+#[test]
+fn nothing_that_happens_to_sluice_itself_makes_a_canary_look_bad() {
+    let of_the_canary = [
+        Fault::Flapping,
+        Fault::CrashLoops,
+        Fault::NeverReady,
+        Fault::Kills,
+        Fault::BadRevisions,
+        // A retreat that could not be stored is forgotten when Sluice is killed; a stale view is the platform's.
+        Fault::StoreOutages,
+        Fault::StaleObservations,
+    ];
+    let settings = Settings {
+        faults: of_the_canary.into_iter().fold(Faults::ALL, Faults::without),
+        ..Settings::default()
+    };
+    let tally = sample(&settings);
+    let wrong = [Rule::CheckFailed, Rule::CrashLoop, Rule::NothingReady];
+    for (rule, count) in tally.rules.iter().filter(|(rule, _)| wrong.contains(rule)) {
+        assert_eq!(count, 0, "{rule:?}");
+    }
+    assert!(tally.crashes > 100);
 }
 
 #[test]

@@ -56,10 +56,9 @@ pub(super) async fn run(parts: &Parts, service: &ServiceName) -> Result<Checklis
             ),
         });
     }
-    let path = format!("services.{service}");
     for diagnostic in diagnostics
         .iter()
-        .filter(|found| found.path.starts_with(&path))
+        .filter(|found| concerns(&found.path, service))
     {
         if diagnostic.severity == Severity::Warning {
             let help = diagnostic.help.as_deref().unwrap_or("");
@@ -75,6 +74,13 @@ pub(super) async fn run(parts: &Parts, service: &ServiceName) -> Result<Checklis
         service: service.clone(),
         items,
     })
+}
+
+/// Whether a path of the document lies within this service.
+fn concerns(path: &str, service: &ServiceName) -> bool {
+    path.strip_prefix("services.")
+        .and_then(|path| path.strip_prefix(service.as_str()))
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
 fn readiness(workload: &Workload) -> CheckItem {
@@ -257,4 +263,23 @@ fn hooks(plan: &Plan) -> impl Iterator<Item = &Hook> {
         .chain(&around.promoted)
         .chain(&around.aborted)
         .chain(of_steps)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn warnings_about_a_service_of_a_longer_name_are_not_this_one_s() {
+        let service = ServiceName::new("web").expect("a name");
+        for (path, expected) in [
+            ("services.web", true),
+            ("services.web.release.steps[1]", true),
+            ("services.web-admin.ready", false),
+            ("services.other", false),
+            ("settings", false),
+        ] {
+            assert_eq!(concerns(path, &service), expected, "{path}");
+        }
+    }
 }

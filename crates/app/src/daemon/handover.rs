@@ -293,17 +293,40 @@ pub(super) fn say_ready(mut stream: &UnixStream) -> anyhow::Result<()> {
 }
 
 /// Waits for the successor to accept; `false` when it failed instead.
-pub(super) fn wait_ready(mut stream: &UnixStream) -> bool {
-    if let Err(error) = stream.set_read_timeout(Some(READY_WAIT)) {
+pub(super) fn wait_ready(stream: &UnixStream) -> bool {
+    wait_ready_for(stream, READY_WAIT)
+}
+
+fn wait_ready_for(mut stream: &UnixStream, longest: Duration) -> bool {
+    if let Err(error) = stream.set_read_timeout(Some(longest)) {
         tracing::warn!(%error, "the successor cannot be waited for");
         return false;
     }
     let mut answer = [0_u8; 1];
-    match stream.read_exact(&mut answer) {
-        Ok(()) => answer[0] == READY,
-        Err(error) => {
-            tracing::warn!(%error, "the successor did not come up");
-            false
-        }
+    let Err(error) = stream.read_exact(&mut answer) else {
+        return answer[0] == READY;
+    };
+    tracing::warn!(%error, "the successor did not come up");
+    // From here on the successor cannot say it any more; it may have said it just now.
+    let closed = stream.shutdown(std::net::Shutdown::Read);
+    closed.is_ok() && matches!(stream.read(&mut answer), Ok(1)) && answer[0] == READY
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_successor_that_is_too_late_learns_that_it_is() {
+        let (old, new) = UnixStream::pair().expect("a pair of sockets");
+        assert!(!wait_ready_for(&old, Duration::from_millis(1)));
+        assert!(say_ready(&new).is_err(), "both would serve");
+    }
+
+    #[test]
+    fn a_successor_that_is_ready_is_heard() {
+        let (old, new) = UnixStream::pair().expect("a pair of sockets");
+        say_ready(&new).expect("it is said");
+        assert!(wait_ready_for(&old, Duration::from_secs(10)));
     }
 }

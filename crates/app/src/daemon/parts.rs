@@ -10,7 +10,7 @@ use sluice_store::{Reader, Store};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, mpsc};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Everything that the control loop and the API work with.
 pub(super) struct Parts {
@@ -41,7 +41,12 @@ pub(super) struct Listening {
     pub(super) address: String,
     /// That of the preview.
     pub(super) preview: Option<String>,
+    /// The TLS files as they were when they were read.
+    pub(super) files: Vec<Option<FileStamp>>,
 }
+
+/// Length and time of the last change of a file.
+pub(super) type FileStamp = (u64, SystemTime);
 
 /// Revisions by number, read from the store once: they never change.
 pub(super) struct Revisions {
@@ -97,6 +102,14 @@ impl Revisions {
         number: RevisionNumber,
     ) -> Option<Arc<Revision>> {
         self.known(service, number).map(|known| known.revision)
+    }
+
+    /// Forgets revisions that the store has dropped: their files are gone, nobody may ask for them.
+    pub(super) fn forget(&self, service: &ServiceName, dropped: &[RevisionNumber]) {
+        let mut known = lock(&self.known);
+        for number in dropped {
+            known.remove(&(service.clone(), *number));
+        }
     }
 
     /// Its plan.

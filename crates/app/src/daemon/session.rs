@@ -1,36 +1,36 @@
 //! One session of a running Sluice: from opened parts to stopped ones.
 //!
 //! The proxy outlives a session: while a successor comes up, and when it fails, it goes on serving.
+//! How the parts are opened is in `opening`.
 
 use super::backend::{DaemonBackend, Ending};
-use super::handover::{self, Desk, Inherited};
-use super::parts::{Parts, ProxyRouting, Revisions, SETTLE_WAIT};
-use super::shared::{Shared, lock};
-use super::{DRAIN, End, Options, clock, deploy, turns};
+use super::deploy::{self, Version};
+use super::handover::{self, Desk};
+use super::opening::{self, Known, Opened};
+use super::parts::{Parts, SETTLE_WAIT};
+use super::shared::lock;
+use super::{DRAIN, End, Options, clock, turns};
 use anyhow::{Context as _, bail};
-use sluice_hooks::HookRunner;
-use sluice_local::{LocalConfig, LocalPlatform};
+use sluice_model::ServiceName;
 use sluice_model::view::ServiceView;
-use sluice_model::{ServiceName, ServiceStatus};
-use sluice_native::Document;
-use sluice_proxy::{ListenerRole, Proxy};
+use sluice_proxy::Proxy;
 use sluice_server::serve::ServerOptions;
-use sluice_store::{Store, StoreError};
-use std::collections::BTreeMap;
-use std::io::Read as _;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::net::UnixStream;
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
-/// Longest wait for the state folder while a predecessor lets it go.
+/// Longest wait for the state folder while another process lets it go.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
 
 /// See the module.
 pub(crate) struct Session {
     parts: Arc<Parts>,
     control: Option<std::thread::JoinHandle<()>>,
+    /// Closed when the control thread has ended, for whatever reason.
+    control_lives: watch::Receiver<()>,
     server: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
     ending: watch::Sender<Ending>,
     quick: bool,
@@ -48,98 +48,98 @@ impl Session {
         } else {
             None
         };
-        let store = open_store(options, predecessor.is_some()).await?;
-        let sluice_id = sluice_id(&store)?;
-        let config = LocalConfig::new(&options.state_dir, sluice_id);
-        let routing = Arc::new(ProxyRouting(proxy.clone()));
-        let (platform, adopted) = LocalPlatform::open(config, routing)
-            .await
-            .context("the replicas of an earlier run cannot be taken up")?;
-        tracing::debug!(?adopted, "looked for replicas of an earlier run");
-        let hooks = HookRunner::new(
-            options.state_dir.display().to_string(),
-            tokio::runtime::Handle::current(),
-        );
-        let leftovers = hooks.end_leftovers();
-        tracing::debug!(
-            leftovers,
-            "ended the hooks of an earlier run; what is still wanted starts again"
-        );
-        let (arrivals, arrived) = mpsc::channel();
-        let parts = Arc::new(Parts {
-            state_dir: options.state_dir.clone(),
-            document: options.document.clone(),
-            revisions: Revisions::new(store.reader()),
-            store,
-            platform,
-            proxy,
-            hooks,
-            listeners: Mutex::default(),
-            shared: Arc::new(Shared::new()),
-            deploying: tokio::sync::Mutex::new(()),
-            adopted: adopted
-                .adopted
-                .into_iter()
-                .map(|adopted| adopted.replica)
-                .collect(),
-            opened: Instant::now(),
-            arrivals,
-        });
-        let (stream, inherited) = match predecessor {
-            Some((stream, inherited)) => (Some(stream), inherited),
-            None => (None, Vec::new()),
-        };
+        let lock_wait = predecessor.as_ref().map_or(Duration::ZERO, |_| LOCK_WAIT);
+        let opened = opening::open_parts(options, proxy, BTreeMap::new(), lock_wait).await?;
+        let parts = Arc::clone(&opened.0);
+        let services = document.services.clone();
+        let names: BTreeSet<ServiceName> = services.iter().map(|spec| spec.name.clone()).collect();
+        let known = opening::load(&parts, &names)?;
+        let versions = opening::capture_all(&parts, services, &known).await?;
+        let (stream, inherited) = predecessor.unzip();
+        let mut inherited = Some(inherited.unwrap_or_default());
         if stream.is_none() {
-            listen_all(&parts, &document, &mut Vec::new())?;
+            opening::listen_all(&parts, &document, inherited.take().unwrap_or_default())?;
         }
-        let statuses = load(&parts, &document)?;
+        let removed = known.removed.clone();
+        let mut session = Session::begin(opened, known).await?;
+        let come_up = async {
+            if stream.is_some() {
+                session.settle(&names).await;
+            }
+            if let Some(inherited) = inherited {
+                opening::listen_all(&session.parts, &document, inherited)?;
+            }
+            session.serve_api(options).await?;
+            if let Some(stream) = &stream {
+                handover::say_ready(stream)?;
+            }
+            // From here on this process is all there is, if anything was before.
+            let alone = stream.is_none() && session.parts.adopted.is_empty();
+            session.bring_up(versions, &options.actor, alone).await
+        };
+        match come_up.await {
+            Ok(()) => {
+                opening::stop_removed(&session.parts, &removed);
+                Ok(session)
+            }
+            Err(error) => {
+                session.give_up(stream.is_some()).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Goes on after a successor failed, or the control thread did: with the same services on the same
+    /// addresses, whatever the document says by now.
+    pub(super) async fn take_back(&self, options: &Options) -> anyhow::Result<Session> {
+        let listeners = lock(&self.parts.listeners).clone();
+        let names = self.views().into_iter().map(|view| view.service).collect();
+        let proxy = self.parts.proxy.clone();
+        let opened = opening::open_parts(options, proxy, listeners, LOCK_WAIT).await?;
+        let known = opening::load(&opened.0, &names)?;
+        let mut session = Session::begin(opened, known).await?;
+        if let Err(error) = session.serve_api(options).await {
+            session.let_go().await;
+            return Err(error);
+        }
+        Ok(session)
+    }
+
+    /// Starts the control loop, and waits until each service had its first turn.
+    async fn begin((parts, arrived): Opened, known: Known) -> anyhow::Result<Session> {
         let (started, first_turns) = oneshot::channel();
+        let (lives, control_lives) = watch::channel(());
         let control = {
-            let (parts, statuses) = (Arc::clone(&parts), statuses);
+            let parts = Arc::clone(&parts);
             std::thread::Builder::new()
                 .name("control".to_owned())
-                .spawn(move || turns::run(&parts, statuses, &arrived, started))
+                .spawn(move || {
+                    let _lives = lives;
+                    let _closing = turns::Closing(Arc::clone(&parts));
+                    turns::run(&parts, known.statuses, &arrived, started);
+                })
                 .context("the control thread cannot start")?
         };
         first_turns
             .await
             .context("the control thread ended at once; its messages say why")?;
-        wake_on_changes(&parts);
-        let mut session = Session {
+        opening::wake_on_changes(&parts);
+        Ok(Session {
             parts,
             control: Some(control),
+            control_lives,
             server: None,
             ending: watch::Sender::new(Ending::No),
             quick: false,
-        };
-        if let Some(stream) = stream {
-            session.take_over(&stream, inherited, &document).await?;
-        }
-        session.serve_api(options).await?;
-        session.bring_up(document, &options.actor).await?;
-        Ok(session)
+        })
     }
 
-    /// Accepts on the predecessor's sockets as soon as the replicas that were found again are ready.
-    async fn take_over(
-        &mut self,
-        stream: &UnixStream,
-        mut inherited: Vec<Inherited>,
-        document: &Document,
-    ) -> anyhow::Result<()> {
+    /// Waits until the replicas that were found again are ready, or have had their time.
+    async fn settle(&self, names: &BTreeSet<ServiceName>) {
         let until = Instant::now() + SETTLE_WAIT;
-        while Instant::now() < until && !self.all_settled(document) {
+        while Instant::now() < until && !names.iter().all(|name| self.parts.settled(name)) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        listen_all(&self.parts, document, &mut inherited)?;
-        handover::say_ready(stream)
-    }
-
-    fn all_settled(&self, document: &Document) -> bool {
-        document
-            .services
-            .iter()
-            .all(|spec| self.parts.settled(&spec.name))
     }
 
     async fn serve_api(&mut self, options: &Options) -> anyhow::Result<()> {
@@ -163,25 +163,45 @@ impl Session {
         Ok(())
     }
 
-    /// Brings every service to what the document says. A service that has served before goes on with
-    /// what it has when its new version cannot be deployed.
-    async fn bring_up(&self, document: Document, actor: &str) -> anyhow::Result<()> {
-        for spec in document.services {
-            let service = spec.name.clone();
+    /// Brings every service to what the document says. A failure is one of this service, and the others
+    /// go on, unless nothing ran before (`alone`): then whoever starts Sluice wants to know.
+    async fn bring_up(
+        &self,
+        versions: Vec<Version>,
+        actor: &str,
+        alone: bool,
+    ) -> anyhow::Result<()> {
+        for version in versions {
+            let service = version.service().clone();
             let status = self.parts.shared.view(&service).map(|cell| cell.status);
-            let deployed = deploy::bring_up(&self.parts, spec, status.as_ref(), actor).await;
-            match deployed {
+            let has_served = status
+                .as_ref()
+                .is_some_and(|status| status.stable.is_some());
+            match deploy::bring_up(&self.parts, version, status.as_ref(), actor).await {
                 Ok(reply) if reply.unchanged => {
                     tracing::info!(%service, revision = reply.revision.0, "as the document says");
                 }
                 Ok(reply) => tracing::info!(%service, revision = reply.revision.0, "deployed"),
-                Err(error) if status.is_some_and(|status| status.stable.is_some()) => {
-                    tracing::error!(%service, "{error}; the service goes on as it was");
+                Err(error) if alone && !has_served => bail!(error),
+                Err(error) => {
+                    tracing::error!(%service, "{error}; the others go on, and this one as it was");
                 }
-                Err(error) => bail!(error),
             }
         }
         Ok(())
+    }
+
+    /// After a start that failed: replicas from before stay as they are, for a predecessor or the next
+    /// start; where there were none, none is left.
+    async fn give_up(&mut self, took_over: bool) {
+        if took_over || !self.parts.adopted.is_empty() {
+            self.let_go().await;
+            return;
+        }
+        self.quick = true;
+        if let Err(error) = self.stop(std::future::pending()).await {
+            tracing::error!("{error:#}");
+        }
     }
 
     /// Says what is served where.
@@ -198,6 +218,11 @@ impl Session {
 
     pub(super) fn ending(&self) -> watch::Receiver<Ending> {
         self.ending.subscribe()
+    }
+
+    /// Changes, or closes, when the control thread is no more.
+    pub(super) fn control_lives(&self) -> watch::Receiver<()> {
+        self.control_lives.clone()
     }
 
     pub(super) fn open_desk(&self) -> anyhow::Result<Desk> {
@@ -221,12 +246,23 @@ impl Session {
         }
     }
 
-    /// Ends everything in order: out of the listeners, requests in flight, replicas.
-    pub(crate) async fn stop(&mut self) -> anyhow::Result<()> {
+    /// Ends the session; processes, proxy and listeners stay as they are, for whoever comes next.
+    pub(super) async fn let_go(&mut self) {
+        self.pause_control().await;
+        self.parts.platform.detach();
+        self.parts.store.release();
+    }
+
+    /// Ends everything in order: out of the listeners, requests in flight, replicas. `hurry` ends the wait
+    /// for requests in flight.
+    pub(crate) async fn stop(&mut self, hurry: impl Future<Output = ()>) -> anyhow::Result<()> {
         self.quick |= *self.ending.borrow() == Ending::Quick;
         let drain = if self.quick { Duration::ZERO } else { DRAIN };
         self.pause_control().await;
-        let report = self.parts.proxy.drain(drain).await;
+        let report = tokio::select! {
+            report = self.parts.proxy.drain(drain) => report,
+            () = hurry => self.parts.proxy.drain(Duration::ZERO).await,
+        };
         tracing::info!(?report, "no more requests");
         self.parts
             .platform
@@ -238,121 +274,28 @@ impl Session {
     /// Hands over to a successor.
     pub(super) async fn hand_over(&mut self, successor: UnixStream) -> anyhow::Result<End> {
         tracing::info!("a successor asks for the hand-over");
-        self.pause_control().await;
-        self.parts.platform.detach();
         let sockets = self
             .parts
             .proxy
             .listener_fds()
             .context("the listening sockets cannot be passed on")?;
-        self.parts.store.release();
+        self.let_go().await;
         let answer = tokio::task::spawn_blocking(move || -> anyhow::Result<bool> {
             handover::send(&successor, &sockets)?;
             Ok(handover::wait_ready(&successor))
         })
-        .await
-        .context("the hand-over failed")?;
+        .await;
         Ok(match answer {
-            Ok(true) => End::HandedOver,
-            Ok(false) => End::TakenBack,
-            Err(error) => {
+            Ok(Ok(true)) => End::HandedOver,
+            Ok(Ok(false)) => End::TakenBack,
+            Ok(Err(error)) => {
                 tracing::warn!("{error:#}");
+                End::TakenBack
+            }
+            Err(error) => {
+                tracing::error!(%error, "the hand-over failed");
                 End::TakenBack
             }
         })
     }
-}
-
-/// Makes every service of the document reachable. Sockets of a predecessor are used where there are some.
-fn listen_all(
-    parts: &Parts,
-    document: &Document,
-    inherited: &mut Vec<Inherited>,
-) -> anyhow::Result<()> {
-    for spec in &document.services {
-        let mut of_role = |role: ListenerRole| {
-            let (of_this, rest) = std::mem::take(inherited)
-                .into_iter()
-                .partition(|socket| socket.service == spec.name && socket.role == role);
-            *inherited = rest;
-            let fds: Vec<_> = Vec::into_iter(of_this).map(|socket| socket.fd).collect();
-            (!fds.is_empty()).then_some(fds)
-        };
-        let main = of_role(ListenerRole::Main);
-        let preview = of_role(ListenerRole::Preview);
-        deploy::listen_with(parts, &spec.name, &spec.listener, main, preview)?;
-    }
-    Ok(())
-}
-
-async fn open_store(options: &Options, wait: bool) -> anyhow::Result<Store> {
-    let until = Instant::now() + LOCK_WAIT;
-    loop {
-        let state_dir = options.state_dir.clone();
-        let opened = tokio::task::spawn_blocking(move || Store::open(&state_dir)).await?;
-        match opened {
-            Err(StoreError::Locked { .. }) if wait && Instant::now() < until => {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-            opened => return Ok(opened?),
-        }
-    }
-}
-
-/// The name of this state folder among all on the machine: 128 random bits, made once.
-fn sluice_id(store: &Store) -> anyhow::Result<String> {
-    const KEY: &str = "sluice-id";
-    if let Some(id) = store.meta_get(KEY)? {
-        return Ok(id);
-    }
-    let mut bytes = [0_u8; 16];
-    std::fs::File::open("/dev/urandom")
-        .and_then(|mut random| random.read_exact(&mut bytes))
-        .context("cannot read /dev/urandom")?;
-    let id: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    store.meta_set(KEY, &id)?;
-    Ok(id)
-}
-
-/// The stored statuses of the document's services, and the effects of their rollouts.
-fn load(parts: &Parts, document: &Document) -> anyhow::Result<Vec<ServiceStatus>> {
-    let mut stored: BTreeMap<ServiceName, ServiceStatus> = parts
-        .store
-        .statuses()?
-        .into_iter()
-        .map(|status| (status.service.clone(), status))
-        .collect();
-    let mut statuses = Vec::new();
-    for spec in &document.services {
-        if let Some(rollout) = stored
-            .get(&spec.name)
-            .and_then(|status| status.rollout.as_ref())
-        {
-            let effects = parts
-                .store
-                .effects(&spec.name, &format!("{}/{}/", spec.name, rollout.id))?;
-            parts.shared.set_effects(&spec.name, effects);
-        }
-        let status = stored.remove(&spec.name);
-        statuses.push(status.unwrap_or_else(|| ServiceStatus::new(spec.name.clone())));
-    }
-    for service in stored.keys() {
-        tracing::warn!(%service, "in the state folder, but not in the document: its replicas are stopped, its history is kept");
-        parts.platform.apply(service, BTreeMap::new());
-    }
-    Ok(statuses)
-}
-
-/// Rings the alarm whenever a replica changes.
-fn wake_on_changes(parts: &Arc<Parts>) {
-    let mut changes = parts.platform.subscribe();
-    let shared = Arc::downgrade(&parts.shared);
-    tokio::spawn(async move {
-        while changes.changed().await.is_ok() {
-            let Some(shared) = shared.upgrade() else {
-                return;
-            };
-            shared.wake_all();
-        }
-    });
 }

@@ -23,7 +23,7 @@ pub(super) struct Shared {
     rang: Condvar,
     views: Mutex<BTreeMap<ServiceName, ViewCell>>,
     changes: watch::Sender<u64>,
-    waiters: Mutex<BTreeMap<(ServiceName, CommandId), oneshot::Sender<CommandOutcome>>>,
+    waiters: Mutex<Waiters>,
     effects: Mutex<BTreeMap<ServiceName, BTreeMap<EffectId, EffectOutcome>>>,
     volatile: Mutex<BTreeMap<ServiceName, Vec<Command>>>,
 }
@@ -34,6 +34,13 @@ pub(super) struct ViewCell {
     pub(super) view: ServiceView,
     pub(super) waiting: Option<String>,
     pub(super) status: ServiceStatus,
+}
+
+#[derive(Default)]
+struct Waiters {
+    by_command: BTreeMap<(ServiceName, CommandId), oneshot::Sender<CommandOutcome>>,
+    /// Nobody decides any more.
+    closed: bool,
 }
 
 #[derive(Default)]
@@ -142,18 +149,28 @@ impl Shared {
         send: impl FnOnce() -> Result<CommandId, E>,
     ) -> Result<oneshot::Receiver<CommandOutcome>, E> {
         let mut waiters = lock(&self.waiters);
-        waiters.retain(|_, waiter| !waiter.is_closed());
+        waiters.by_command.retain(|_, waiter| !waiter.is_closed());
         let id = send()?;
         let (sender, receiver) = oneshot::channel();
-        waiters.insert((service.clone(), id), sender);
+        if !waiters.closed {
+            waiters.by_command.insert((service.clone(), id), sender);
+        }
         Ok(receiver)
+    }
+
+    /// Nobody decides any more: those who wait for an answer are told at once, by its loss.
+    pub(super) fn close(&self) {
+        let mut waiters = lock(&self.waiters);
+        waiters.closed = true;
+        waiters.by_command.clear();
     }
 
     /// Tells those who wait what became of their commands.
     pub(super) fn answered(&self, service: &ServiceName, answers: &[CommandAnswer]) {
         let mut waiters = lock(&self.waiters);
         for answer in answers {
-            if let Some(waiter) = waiters.remove(&(service.clone(), answer.id)) {
+            let key = (service.clone(), answer.id);
+            if let Some(waiter) = waiters.by_command.remove(&key) {
                 // A client that left has closed its end: the answer is in the store for it.
                 let _left = waiter.send(answer.outcome.clone());
             }
@@ -225,5 +242,26 @@ impl Shared {
         };
         effects.retain(|id, _| id.as_str().starts_with(prefix));
         effects.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_for_an_answer_is_told_when_nobody_decides_any_more() {
+        let shared = Shared::new();
+        let service = ServiceName::new("web").expect("a name");
+        let register = || shared.register(&service, || Ok::<_, ()>(CommandId(1)));
+        let mut before = register().expect("it is registered");
+        shared.close();
+        let mut after = register().expect("it is registered");
+        for waiting in [&mut before, &mut after] {
+            assert_eq!(
+                waiting.try_recv(),
+                Err(oneshot::error::TryRecvError::Closed)
+            );
+        }
     }
 }

@@ -31,6 +31,7 @@ fn tidy(parts: &Parts, service: &ServiceName, history_limit: u32) -> anyhow::Res
         .store
         .prune_revisions(service, &BTreeSet::new(), history_limit)?;
     if !dropped.is_empty() {
+        parts.revisions.forget(service, &dropped);
         tracing::info!(%service, ?dropped, "revisions beyond the history's limit are given up");
     }
     let mut services: BTreeSet<ServiceName> = parts

@@ -25,6 +25,15 @@ const REFRESH: Duration = Duration::from_secs(1);
 /// Turns in a row for one service; what is left over follows after the others had theirs.
 const TURNS_IN_A_ROW_MAX: usize = 8;
 
+/// Tells those who wait for an answer, when the loop ends for whatever reason, that none will come.
+pub(super) struct Closing(pub(super) Arc<Parts>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.shared.close();
+    }
+}
+
 /// A service in the loop.
 struct Seat {
     cell: Cell,

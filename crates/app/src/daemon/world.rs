@@ -151,9 +151,19 @@ impl World for ServiceWorld<'_> {
         self.cover(status);
         let mut measurements = BTreeMap::new();
         if let Some(rollout) = status.running() {
-            self.memory
-                .history
-                .push(now, Self::span(plan), &self.snapshot);
+            // Of many revisions that once were, the window needs two.
+            let compared = Snapshot {
+                counters: [Some(rollout.target), status.stable]
+                    .into_iter()
+                    .flatten()
+                    .filter_map(|number| {
+                        let counters = self.snapshot.counters.get(&number)?;
+                        Some((number, counters.clone()))
+                    })
+                    .collect(),
+                usage: BTreeMap::new(),
+            };
+            self.memory.history.push(now, Self::span(plan), &compared);
             for check in Self::checks(plan, status) {
                 let measured = self.memory.history.measure(
                     check,

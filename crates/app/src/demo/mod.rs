@@ -7,11 +7,11 @@ mod load;
 mod report;
 pub(crate) mod service;
 
-use crate::daemon::{self, Options, Session};
+use crate::daemon::{self, Options, Session, Signals};
 use crate::view::frame::{Layout, frame};
 use crate::view::lines::News;
 use crate::view::screen::{self, Screen};
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use load::Load;
 use report::{BadRelease, GoodRelease, Report};
 use sluice_model::view::{Phase, ServiceView};
@@ -58,12 +58,17 @@ pub(crate) async fn run(show: Show) -> anyhow::Result<ExitCode> {
         take_over: false,
         actor: "demo".to_owned(),
     };
+    // The replicas are in process groups of their own: nobody but this process ends them.
+    let mut signals = Signals::watch()?;
     let proxy = daemon::start_proxy(&options)?;
     let mut session = Session::open(&options, proxy).await?;
     let mut stage = Stage::new(show, &options.state_dir);
-    let played = play(&mut stage, &session).await;
+    let played = tokio::select! {
+        played = play(&mut stage, &session) => played,
+        () = signals.next() => Err(anyhow!("the demo was interrupted")),
+    };
     stage.close();
-    session.stop().await?;
+    session.stop(signals.next()).await?;
     let report = played?;
     tell(&report, show)
 }

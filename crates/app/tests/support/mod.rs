@@ -129,6 +129,13 @@ impl Sluice {
             .unwrap()
     }
 
+    /// Whether the running process has ended by itself.
+    pub(crate) fn has_ended(&self) -> bool {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap_or_default();
+        let state = stat.rsplit_once(") ").map(|(_, rest)| rest);
+        state.is_none_or(|rest| rest.starts_with('Z'))
+    }
+
     /// Starts Sluice and waits until it answers.
     pub(crate) fn up(&mut self) {
         self.running = Some(self.spawn_up(&[]));

@@ -1,7 +1,7 @@
 //! What operators ask for, and the answers.
 
 use crate::turn::Turn;
-use crate::{clock, guards, leaving, steps};
+use crate::{capacity, clock, ending, leaving, steps};
 use sluice_model::command::{Command, CommandKind, CommandOutcome};
 use sluice_model::status::{Rollout, RolloutState, Stage, Warned};
 use sluice_model::{RevisionNumber, RolloutId, Rule};
@@ -46,7 +46,7 @@ fn carry_out(turn: &mut Turn<'_>, command: &Command) -> Result<(), String> {
         CommandKind::Promote { full } => promote(turn, actor, *full),
         CommandKind::Abort { reason } => {
             require_running(turn, "abort")?;
-            guards::abort(
+            ending::abort(
                 turn,
                 Rule::Aborted,
                 reason.clone(),
@@ -79,7 +79,7 @@ fn deploy(turn: &mut Turn<'_>, actor: &str, revision: RevisionNumber) -> Result<
         if turn.rollout().is_none() {
             return Err(format!("revision {revision} is the stable one already"));
         }
-        guards::return_to_stable(turn, actor);
+        ending::return_to_stable(turn, actor);
         return Ok(());
     }
     start(turn, actor, revision, false);
@@ -99,7 +99,7 @@ fn undo(turn: &mut Turn<'_>, actor: &str, to: Option<RevisionNumber>) -> Result<
     };
     if turn.status.stable == Some(target) {
         if running {
-            guards::return_to_stable(turn, actor);
+            ending::return_to_stable(turn, actor);
             return Ok(());
         }
         return Err(format!("revision {target} is the stable one already"));
@@ -126,7 +126,7 @@ fn start(turn: &mut Turn<'_>, actor: &str, target: RevisionNumber, undo: bool) {
             Some(actor.to_owned()),
             Vec::new(),
         );
-        guards::give_back(turn, &rollout);
+        ending::give_back(turn, &rollout);
     }
     let id = turn.status.next_rollout;
     turn.status.next_rollout = RolloutId(id.0 + 1);
@@ -244,7 +244,7 @@ fn promote(turn: &mut Turn<'_>, actor: &str, full: bool) -> Result<(), String> {
     };
     turn.entry(rule, text, Some(actor.to_owned()), Vec::new());
     if replaces_next {
-        steps::enter_scaling(turn, step);
+        capacity::enter_scaling(turn, step);
     } else {
         leaving::leave_step(turn, step);
     }
@@ -286,8 +286,8 @@ fn promote_fully(turn: &mut Turn<'_>, actor: &str) -> Result<(), String> {
             };
         }
     }
-    steps::count_restarts_from_here(turn);
-    steps::give_up_kept(turn, last);
+    capacity::count_restarts_from_here(turn);
+    capacity::give_up_kept(turn, last);
     turn.entry(
         Rule::PromotedFully,
         "the rest of the plan is skipped; all traffic moves as soon as the replicas are available",

@@ -1,13 +1,13 @@
-//! What takes a canary back: crash loops, nothing ready, failing checks, deadlines. And how going
-//! back is done.
+//! What takes a canary back by itself: crash loops, nothing ready, failing checks, deadlines; and the
+//! warnings.
 //!
-//! Going back needs less than going forward: it works while the rollout is held, and for a plan whose
-//! stable side kept its capacity it needs no new process.
+//! Going back needs less than going forward: the guards work while the rollout is held. How going back is
+//! done stands in `ending`, what is judged in `judging`.
 
 use crate::turn::Turn;
-use crate::{in_place, steps, traffic};
-use sluice_model::plan::{Check, Exposure, Limit, Metric, OnTrouble};
-use sluice_model::status::{Kept, Restoring, Rollout, RolloutState, Stage};
+use crate::{ending, judging, traffic};
+use sluice_model::plan::{Exposure, OnTrouble};
+use sluice_model::status::{Rollout, RolloutState, Stage};
 use sluice_model::{Judgement, Rule, Timestamp, Verdict, Weight};
 use std::time::Duration;
 
@@ -51,7 +51,7 @@ fn crash_loop(turn: &mut Turn<'_>) -> bool {
         first_is_unavailable(turn, Rule::CrashLoop, text);
         return false;
     }
-    abort(turn, Rule::CrashLoop, text, None, Vec::new());
+    ending::abort(turn, Rule::CrashLoop, text, None, Vec::new());
     true
 }
 
@@ -97,7 +97,7 @@ fn nothing_ready(turn: &mut Turn<'_>) -> bool {
         .counts(target)
         .last_failure
         .map_or_else(String::new, |cause| format!(" ({cause})"));
-    abort(
+    ending::abort(
         turn,
         Rule::NothingReady,
         format!("no replica of revision {target} is ready while it has traffic{cause}"),
@@ -107,73 +107,8 @@ fn nothing_ready(turn: &mut Turn<'_>) -> bool {
     true
 }
 
-/// The checks that are judged now: the plan's, and those of the step whose traffic flows. While a step
-/// prepares, they are those of the step before.
-pub(crate) fn judge_all(turn: &Turn<'_>) -> Vec<Judgement> {
-    let Some(rollout) = turn.rollout() else {
-        return Vec::new();
-    };
-    let RolloutState::Stepping { step, stage } = &rollout.state else {
-        return Vec::new();
-    };
-    let prepares = matches!(stage, Stage::Scaling { .. } | Stage::Before { .. });
-    let judged = match rollout.traffic_step {
-        _ if rollout.fast => return Vec::new(),
-        _ if !prepares => *step,
-        // Without a replica that serves there is nothing to judge; a recreate's outage was to be expected.
-        Some(earlier) if earlier == *step || !in_place::replaces_now(turn, rollout) => earlier,
-        _ => return Vec::new(),
-    };
-    let step = turn.step(judged);
-    let all_traffic = exposes_everything(&step.exposure, prepares);
-    let since = rollout.traffic_since.unwrap_or(rollout.started_at);
-    let of_plan = turn
-        .plan
-        .checks
-        .iter()
-        .filter(|check| feeds(&step.exposure, check));
-    step.checks
-        .iter()
-        .chain(of_plan)
-        .filter(|check| !(all_traffic && needs_baseline(check)))
-        .map(|check| {
-            let measured = turn.observation.measurements.get(&check.name);
-            let of_this_step = measured.filter(|it| it.from >= since && it.from <= turn.now);
-            sluice_analysis::judge(check, of_this_step)
-        })
-        .collect()
-}
-
-/// Whether users' traffic, or copies of it, give a check of the whole plan something to judge; where
-/// they do not, it would be waited for in vain.
-fn feeds(exposure: &Exposure, check: &Check) -> bool {
-    match exposure {
-        Exposure::Split { mirror, .. } if check.metric == Metric::MirrorDiffRatio => {
-            mirror.as_ref().is_some_and(|mirror| mirror.compare)
-        }
-        Exposure::Split { weight, mirror, .. } => *weight > Weight::ZERO || mirror.is_some(),
-        Exposure::Rolling { .. } | Exposure::Recreate => check.metric != Metric::MirrorDiffRatio,
-    }
-}
-
-/// At full weight there is no concurrent baseline to compare with.
-fn exposes_everything(exposure: &Exposure, replacing: bool) -> bool {
-    match exposure {
-        Exposure::Split { weight, .. } => *weight == Weight::FULL,
-        Exposure::Rolling { .. } => !replacing,
-        Exposure::Recreate => true,
-    }
-}
-
-fn needs_baseline(check: &Check) -> bool {
-    matches!(
-        check.limit,
-        Limit::RelativeMax { .. } | Limit::RelativeMin { .. }
-    )
-}
-
 fn failing_checks(turn: &mut Turn<'_>) -> bool {
-    let judgements = judge_all(turn);
+    let judgements = judging::judge_all(turn);
     turn.report.checks.clone_from(&judgements);
     let failing: Vec<Judgement> = judgements
         .into_iter()
@@ -200,7 +135,7 @@ fn failing_checks(turn: &mut Turn<'_>) -> bool {
         first_is_unavailable(turn, Rule::CheckFailed, reason);
         return false;
     }
-    abort(turn, Rule::CheckFailed, reason, None, failing);
+    ending::abort(turn, Rule::CheckFailed, reason, None, failing);
     true
 }
 
@@ -254,7 +189,7 @@ fn overdue(turn: &mut Turn<'_>) -> bool {
         sluice_model::time::format_span(deadline)
     );
     if turn.plan.on_deadline == OnTrouble::Abort && turn.status.stable.is_some() {
-        abort(turn, Rule::RolloutDeadline, text, None, Vec::new());
+        ending::abort(turn, Rule::RolloutDeadline, text, None, Vec::new());
         return true;
     }
     turn.note(Rule::RolloutDeadline, text.clone());
@@ -308,102 +243,4 @@ fn warn(turn: &mut Turn<'_>) {
         rollout.warned.slow |= slow;
         rollout.warned.stuck |= stuck;
     }
-}
-
-/// Ends the running rollout: back to stable.
-pub(crate) fn abort(
-    turn: &mut Turn<'_>,
-    rule: Rule,
-    reason: String,
-    actor: Option<String>,
-    evidence: Vec<Judgement>,
-) {
-    let Some(rollout) = turn.rollout().cloned() else {
-        return;
-    };
-    if rule != Rule::Aborted {
-        turn.entry(rule, reason.clone(), actor.clone(), evidence);
-    }
-    let back = turn.status.stable.map_or_else(
-        || "nothing serves now".to_owned(),
-        |stable| format!("all traffic is back on revision {stable}"),
-    );
-    turn.entry(
-        Rule::Aborted,
-        format!(
-            "revision {} was taken back: {reason}; {back}",
-            rollout.target
-        ),
-        actor,
-        Vec::new(),
-    );
-    end(turn, &rollout, reason, false);
-}
-
-/// Ends the running rollout because stable was asked for again.
-pub(crate) fn return_to_stable(turn: &mut Turn<'_>, actor: &str) {
-    let Some(rollout) = turn.rollout().cloned() else {
-        return;
-    };
-    let reason = format!("{actor} asked for the stable revision again");
-    turn.entry(
-        Rule::ReturnedToStable,
-        reason.clone(),
-        Some(actor.to_owned()),
-        Vec::new(),
-    );
-    end(turn, &rollout, reason, true);
-}
-
-fn end(turn: &mut Turn<'_>, rollout: &Rollout, reason: String, returned: bool) {
-    give_back(turn, rollout);
-    if turn.status.restoring.is_none()
-        && turn.status.stable.is_some()
-        && rollout.traffic_step.is_some()
-        && !turn.plan.keep_aborted.is_zero()
-    {
-        let until = turn.now.after(turn.plan.keep_aborted);
-        let replicas = turn.counts(rollout.target).running;
-        let kept = turn.status.kept.entry(rollout.target);
-        let kept = kept.or_insert(Kept { replicas, until });
-        kept.replicas = kept.replicas.max(replicas);
-        kept.until = kept.until.max(until);
-    }
-    let now = turn.now;
-    let step = match rollout.state {
-        RolloutState::Stepping { step, .. } => step,
-        _ => 0,
-    };
-    let closing = (!turn.plan.hooks.aborted.is_empty()).then(|| steps::first_hook(now));
-    if let Some(rollout) = turn.status.rollout.as_mut() {
-        rollout.state = RolloutState::Aborted {
-            at: now,
-            step,
-            reason,
-            returned,
-        };
-        rollout.moved_at = now;
-        rollout.pause = None;
-        rollout.closing = closing;
-    }
-}
-
-/// Notes what a rollout that replaced stable replicas in place has taken, so that the stable side gets
-/// it back before the other one leaves.
-pub(crate) fn give_back(turn: &mut Turn<'_>, rollout: &Rollout) {
-    let RolloutState::Stepping { step, .. } = rollout.state else {
-        return;
-    };
-    if !in_place::replaces_now(turn, rollout) || turn.status.stable.is_none() {
-        return;
-    }
-    let exclusive = matches!(turn.step(step).exposure, Exposure::Recreate);
-    if exclusive {
-        turn.status.kept.remove(&rollout.target);
-    }
-    turn.status.restoring = Some(Restoring {
-        from: rollout.target,
-        replicas: turn.counts(rollout.target).running,
-        exclusive,
-    });
 }

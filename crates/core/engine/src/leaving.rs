@@ -1,10 +1,10 @@
 //! How a step is left, and what a rollout ends with: the gate, the promotion, the closing hooks.
 //!
 //! `steps` brings a rollout here when a step's checks have passed and its hooks are done, `commands`
-//! when an operator skips what is left. An end without a promotion is the business of `guards`.
+//! when an operator skips what is left. An end without a promotion is the business of `ending`.
 
 use crate::turn::Turn;
-use crate::{guards, hooks, steps};
+use crate::{capacity, ending, hooks, steps};
 use sluice_model::plan::OnTrouble;
 use sluice_model::status::{FORMER_MAX, HookProgress, Kept, RolloutState, Stage};
 use sluice_model::time::format_span;
@@ -50,7 +50,7 @@ pub(crate) fn gate(turn: &mut Turn<'_>, index: u32, since: Timestamp) -> bool {
         format_span(timeout)
     );
     match gate.on_timeout {
-        OnTrouble::Abort => guards::abort(turn, Rule::GateTimedOut, text, None, Vec::new()),
+        OnTrouble::Abort => ending::abort(turn, Rule::GateTimedOut, text, None, Vec::new()),
         OnTrouble::Pause => {
             turn.note(Rule::GateTimedOut, text.clone());
             wait_anew(turn, index, waited);
@@ -85,7 +85,7 @@ fn wait_anew(turn: &mut Turn<'_>, step: u32, waited: Duration) {
 /// side would begin without its capacity.
 pub(crate) fn lacking_for_promotion(turn: &Turn<'_>, index: u32) -> Option<String> {
     let is_last = goes_to(turn, index).is_none();
-    is_last.then(|| steps::lacking(turn, index)).flatten()
+    is_last.then(|| capacity::lacking(turn, index)).flatten()
 }
 
 /// The step after this one; `None` when the promotion comes next.

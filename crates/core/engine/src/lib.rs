@@ -6,16 +6,19 @@
 //! It never reads a clock, never waits, and knows no platform.
 //!
 //! Follow one call: [`decide`] → `clock` (time that went wrong) → `commands` (what operators asked) →
-//! `guards` (what takes the canary back) → `steps` and `leaving` (what moves
-//! forward) → `traffic` and `in_place` (the
-//! desired state that follows from where the rollout stands). `hooks` says which effect runs, `summary` how a
-//! status is told to people.
+//! `guards`, `judging` and `ending` (what takes the canary back) → `steps`, `capacity` and `leaving` (what
+//! moves forward) → `traffic` and `in_place` (the desired state that follows from where the rollout
+//! stands) → `upkeep` (what is owed besides, and when to look again). `hooks` says which effect runs,
+//! `summary` how a status is told to people.
 
+mod capacity;
 mod clock;
 mod commands;
+mod ending;
 mod guards;
 mod hooks;
 mod in_place;
+mod judging;
 mod leaving;
 mod steps;
 mod summary;

@@ -6,7 +6,7 @@
 
 use crate::hooks::{self, Place};
 use crate::turn::Turn;
-use crate::{guards, leaving, traffic};
+use crate::{capacity, ending, judging, leaving};
 use sluice_model::plan::{Exposure, OnTrouble, Step};
 use sluice_model::status::{HookProgress, RolloutState, Stage};
 use sluice_model::time::format_span;
@@ -47,7 +47,7 @@ pub(crate) fn advance(turn: &mut Turn<'_>) -> bool {
     match rollout.state.clone() {
         RolloutState::Starting { hook } => starting(turn, hook),
         RolloutState::Stepping { step, stage } => match stage {
-            Stage::Scaling { since, reached } => scaling(turn, step, since, reached),
+            Stage::Scaling { since, reached } => capacity::scaling(turn, step, since, reached),
             Stage::Before { hook } => step_hooks(turn, step, hook, true),
             Stage::Baking { since } => baking(turn, step, since),
             Stage::After { hook } => step_hooks(turn, step, hook, false),
@@ -89,12 +89,12 @@ fn step_hooks(turn: &mut Turn<'_>, step: u32, hook: HookProgress, before: bool) 
     };
     match run_hooks(turn, place, hook) {
         HooksNow::Done if before && !keeps_stable(&turn.step(step).exposure) => {
-            enter_scaling(turn, step);
+            capacity::enter_scaling(turn, step);
             true
         }
         HooksNow::Done if before => {
             // A replica may have left while the hooks ran.
-            let Some(text) = lacking(turn, step) else {
+            let Some(text) = capacity::lacking(turn, step) else {
                 enter_baking(turn, step);
                 return true;
             };
@@ -102,7 +102,7 @@ fn step_hooks(turn: &mut Turn<'_>, step: u32, hook: HookProgress, before: bool) 
             turn.enter_hook(done, hook, |hook| RolloutState::Stepping {
                 step,
                 stage: Stage::Before { hook },
-            }) || wait_for_replicas(turn, done.since, text)
+            }) || capacity::wait_for_replicas(turn, done.since, text)
         }
         HooksNow::Done => {
             let done = past_all(turn, place, hook);
@@ -159,7 +159,7 @@ fn run_hooks(turn: &mut Turn<'_>, place: Place, hook: HookProgress) -> HooksNow 
             HooksNow::At(next_try)
         }
         Err((message, _, _)) => {
-            guards::abort(turn, Rule::HookFailed, message, None, Vec::new());
+            ending::abort(turn, Rule::HookFailed, message, None, Vec::new());
             HooksNow::Ended
         }
     }
@@ -181,137 +181,17 @@ impl Turn<'_> {
 }
 
 pub(crate) fn enter_step(turn: &mut Turn<'_>, step: u32) {
-    count_restarts_from_here(turn);
+    capacity::count_restarts_from_here(turn);
     if keeps_stable(&turn.step(step).exposure) {
-        return enter_scaling(turn, step);
+        return capacity::enter_scaling(turn, step);
     }
     let hook = first_hook(turn.now);
     let stage = Stage::Before { hook };
     turn.enter(RolloutState::Stepping { step, stage });
 }
 
-/// Whether the step's traffic moves along with its replicas. (A recreate has an outage instead, which
-/// says nothing about the new revision.)
-pub(crate) fn rolls(exposure: &Exposure) -> bool {
-    matches!(exposure, Exposure::Rolling { .. })
-}
-
-/// The step's replicas start (or, for a step that replaces in place, the replacing does).
-pub(crate) fn enter_scaling(turn: &mut Turn<'_>, step: u32) {
-    let since = turn.now;
-    let stage = Stage::Scaling { since, reached: 0 };
-    give_up_kept(turn, step);
-    turn.enter(RolloutState::Stepping { step, stage });
-}
-
-/// Where revisions must not run side by side, none is kept for later.
-pub(crate) fn give_up_kept(turn: &mut Turn<'_>, step: u32) {
-    let target = turn.rollout().map(|rollout| rollout.target);
-    if matches!(turn.step(step).exposure, Exposure::Recreate) {
-        turn.status.kept.retain(|kept, _| Some(*kept) == target);
-    }
-}
-
-/// From now on what is measured belongs to this step: where it rolls, as soon as the first replica
-/// serves, else when all are there.
-fn traffic_begins(turn: &mut Turn<'_>, step: u32) {
-    let now = turn.now;
-    // A skipped plan has no checks, and its single switch is none of the plan's steps.
-    if let Some(rollout) = turn.rollout_mut()
-        && !rollout.fast
-    {
-        rollout.traffic_step = Some(step);
-        rollout.traffic_since = Some(now);
-    }
-}
-
-/// A replica that was kept may have restarted long ago: only restarts from now on are the rollout's.
-pub(crate) fn count_restarts_from_here(turn: &mut Turn<'_>) {
-    let Some(target) = turn.rollout().map(|rollout| rollout.target) else {
-        return;
-    };
-    let restarts = turn.counts(target).restarts_max;
-    if let Some(rollout) = turn.rollout_mut() {
-        rollout.restarts_before = restarts;
-    }
-}
-
-/// What a step's replicas lack, told to people; `None` when they are all available.
-pub(crate) fn lacking(turn: &Turn<'_>, index: u32) -> Option<String> {
-    let target = turn.rollout()?.target;
-    let needed = traffic::replicas_needed(turn.plan, &turn.step(index).exposure);
-    let counts = turn.counts(target);
-    if counts.available >= needed {
-        return None;
-    }
-    let available = counts.available;
-    let mut text = format!("{available} of {needed} replicas of revision {target} are available");
-    if let Some(failure) = &counts.last_failure {
-        text.push_str(&format!("; the last failure: {failure}"));
-    }
-    Some(text)
-}
-
-/// `1 replica`, `2 replicas`.
-pub(crate) fn number_of(count: u32, one: &str, more: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { more })
-}
-
-fn scaling(turn: &mut Turn<'_>, index: u32, since: Timestamp, reached: u32) -> bool {
-    let Some(target) = turn.rollout().map(|rollout| rollout.target) else {
-        return false;
-    };
-    let available = turn.counts(target).available;
-    let Some(text) = lacking(turn, index) else {
-        turn.note(
-            Rule::CapacityReady,
-            format!(
-                "revision {target} has {}",
-                number_of(available, "available replica", "available replicas")
-            ),
-        );
-        if keeps_stable(&turn.step(index).exposure) {
-            let hook = first_hook(turn.now);
-            let stage = Stage::Before { hook };
-            turn.enter(RolloutState::Stepping { step: index, stage });
-        } else {
-            enter_baking(turn, index);
-        }
-        return true;
-    };
-    if available > reached {
-        if reached == 0 && rolls(&turn.step(index).exposure) {
-            traffic_begins(turn, index);
-        }
-        let stage = Stage::Scaling {
-            since: turn.now,
-            reached: available,
-        };
-        turn.enter(RolloutState::Stepping { step: index, stage });
-        return true;
-    }
-    wait_for_replicas(turn, since, text)
-}
-
-/// Waits for replicas as long as the plan allows; returns whether that ended the rollout.
-fn wait_for_replicas(turn: &mut Turn<'_>, since: Timestamp, text: String) -> bool {
-    if turn.now.since(since) <= turn.plan.progress_deadline {
-        turn.waiting(text);
-        return false;
-    }
-    let deadline = format_span(turn.plan.progress_deadline);
-    let reason = format!("no further replica became available within {deadline}: {text}");
-    if turn.status.stable.is_some() {
-        guards::abort(turn, Rule::ProgressDeadline, reason, None, Vec::new());
-        return true;
-    }
-    guards::first_is_unavailable(turn, Rule::ProgressDeadline, reason);
-    turn.waiting(text);
-    false
-}
-
 /// The step's traffic begins (or, for a step that replaces in place, is complete).
-fn enter_baking(turn: &mut Turn<'_>, index: u32) {
+pub(crate) fn enter_baking(turn: &mut Turn<'_>, index: u32) {
     let step = turn.step(index);
     let Some(target) = turn.rollout().map(|rollout| rollout.target) else {
         return;
@@ -324,8 +204,8 @@ fn enter_baking(turn: &mut Turn<'_>, index: u32) {
     let begun = turn
         .rollout()
         .is_some_and(|rollout| rollout.traffic_step == Some(index));
-    if !(begun && rolls(&step.exposure)) {
-        traffic_begins(turn, index);
+    if !(begun && capacity::rolls(&step.exposure)) {
+        capacity::traffic_begins(turn, index);
     }
     let stage = Stage::Baking { since: turn.now };
     turn.enter(RolloutState::Stepping { step: index, stage });
@@ -363,7 +243,7 @@ fn describe_traffic(step: &Step, target: u32) -> String {
 fn baking(turn: &mut Turn<'_>, index: u32, since: Timestamp) -> bool {
     let step = turn.step(index);
     let baked = turn.now.since(since);
-    let judgements = guards::judge_all(turn);
+    let judgements = judging::judge_all(turn);
     turn.report.checks.clone_from(&judgements);
     let open: Vec<String> = judgements
         .iter()

@@ -3,8 +3,8 @@
 //! The stable side's capacity that comes back, kept capacity that is given up, and the time of the next
 //! turn.
 
+use crate::capacity::number_of;
 use crate::hooks;
-use crate::steps::number_of;
 use crate::turn::Turn;
 use sluice_model::Rule;
 use sluice_model::plan::Plan;

@@ -43,7 +43,7 @@ fn must_pass(step: &Step, check: &Check, of_plan: bool) -> bool {
             !of_plan || *weight > Weight::ZERO || mirror.is_some()
         }
         Exposure::Rolling { .. } | Exposure::Recreate => {
-            !relative && !(of_plan && check.metric == Metric::MirrorDiffRatio)
+            !(relative || of_plan && check.metric == Metric::MirrorDiffRatio)
         }
     }
 }

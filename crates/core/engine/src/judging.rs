@@ -1,0 +1,72 @@
+//! Which checks are judged when, and on which measurements.
+
+use crate::in_place;
+use crate::turn::Turn;
+use sluice_model::plan::{Check, Exposure, Limit, Metric};
+use sluice_model::status::{RolloutState, Stage};
+use sluice_model::{Judgement, Weight};
+
+/// The checks that are judged now: the plan's, and those of the step whose traffic flows. While a step
+/// prepares, they are those of the step before.
+pub(crate) fn judge_all(turn: &Turn<'_>) -> Vec<Judgement> {
+    let Some(rollout) = turn.rollout() else {
+        return Vec::new();
+    };
+    let RolloutState::Stepping { step, stage } = &rollout.state else {
+        return Vec::new();
+    };
+    let prepares = matches!(stage, Stage::Scaling { .. } | Stage::Before { .. });
+    let judged = match rollout.traffic_step {
+        _ if rollout.fast => return Vec::new(),
+        _ if !prepares => *step,
+        // Without a replica that serves there is nothing to judge; a recreate's outage was to be expected.
+        Some(earlier) if earlier == *step || !in_place::replaces_now(turn, rollout) => earlier,
+        _ => return Vec::new(),
+    };
+    let step = turn.step(judged);
+    let all_traffic = exposes_everything(&step.exposure, prepares);
+    let since = rollout.traffic_since.unwrap_or(rollout.started_at);
+    let of_plan = turn
+        .plan
+        .checks
+        .iter()
+        .filter(|check| feeds(&step.exposure, check));
+    step.checks
+        .iter()
+        .chain(of_plan)
+        .filter(|check| !(all_traffic && needs_baseline(check)))
+        .map(|check| {
+            let measured = turn.observation.measurements.get(&check.name);
+            let of_this_step = measured.filter(|it| it.from >= since && it.from <= turn.now);
+            sluice_analysis::judge(check, of_this_step)
+        })
+        .collect()
+}
+
+/// Whether users' traffic, or copies of it, give a check of the whole plan something to judge; where
+/// they do not, it would be waited for in vain.
+fn feeds(exposure: &Exposure, check: &Check) -> bool {
+    match exposure {
+        Exposure::Split { mirror, .. } if check.metric == Metric::MirrorDiffRatio => {
+            mirror.as_ref().is_some_and(|mirror| mirror.compare)
+        }
+        Exposure::Split { weight, mirror, .. } => *weight > Weight::ZERO || mirror.is_some(),
+        Exposure::Rolling { .. } | Exposure::Recreate => check.metric != Metric::MirrorDiffRatio,
+    }
+}
+
+/// At full weight there is no concurrent baseline to compare with.
+fn exposes_everything(exposure: &Exposure, replacing: bool) -> bool {
+    match exposure {
+        Exposure::Split { weight, .. } => *weight == Weight::FULL,
+        Exposure::Rolling { .. } => !replacing,
+        Exposure::Recreate => true,
+    }
+}
+
+fn needs_baseline(check: &Check) -> bool {
+    matches!(
+        check.limit,
+        Limit::RelativeMax { .. } | Limit::RelativeMin { .. }
+    )
+}
