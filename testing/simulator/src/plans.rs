@@ -255,7 +255,8 @@ fn hooks(random: &mut Random, percent: u64) -> Vec<Hook> {
     };
     (0..count)
         .map(|_| Hook {
-            name: "hook".to_owned(),
+            // Told apart from the hooks of other plans.
+            name: format!("hook-{}", random.below(1_000_000)),
             action: HookAction::Command {
                 command: vec!["true".to_owned()],
                 env: BTreeMap::new(),

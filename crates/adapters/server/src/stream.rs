@@ -92,8 +92,10 @@ pub(crate) fn logs(mut lines: mpsc::Receiver<LogLine>, closing: watch::Receiver<
     tokio::spawn(async move {
         let mut batch = Vec::new();
         loop {
-            let received =
-                timeout(HEARTBEAT, lines.recv_many(&mut batch, LINES_PER_CHUNK_MAX)).await;
+            let received = tokio::select! {
+                received = timeout(HEARTBEAT, lines.recv_many(&mut batch, LINES_PER_CHUNK_MAX)) => received,
+                () = until_closing(&mut out.closing) => Ok(0),
+            };
             if received == Ok(0) {
                 return Ok::<(), Over>(());
             }

@@ -403,3 +403,28 @@ async fn stopping_ends_streams_and_then_nobody_is_there() {
     assert!(matches!(error, ClientError::NotRunning { .. }), "{error}");
     assert!(error.help().expect("help").contains("sluice up"), "{error}");
 }
+
+#[tokio::test]
+async fn a_followed_output_ends_in_order_when_the_server_ends() {
+    let running = start(Limits::default()).await;
+    running.fake.world().lines = vec![line("line 1")];
+    let query = LogsQuery {
+        follow: true,
+        ..LogsQuery::default()
+    };
+    let mut lines = running
+        .client
+        .logs(&named("checkout"), &query)
+        .await
+        .expect("logs");
+    assert_eq!(lines.next().await.expect("a line"), Some(line("line 1")));
+    running
+        .client
+        .stop(StopRequest { graceful: true })
+        .await
+        .expect("stop");
+    let end = tokio::time::timeout(Duration::from_secs(20), lines.next())
+        .await
+        .expect("an end");
+    assert_eq!(end.expect("an end without an error"), None);
+}

@@ -262,6 +262,18 @@ impl Backend for DaemonBackend {
         } else {
             Ending::Quick
         };
+        let note = Note {
+            rule: "stopRequested".to_owned(),
+            message: "Sluice was asked to end".to_owned(),
+            actor: Some(actor.to_owned()),
+            details: None,
+        };
+        let store = self.parts.store.clone();
+        let noted = blocking(move || store.append(None, &note, clock::now())).await?;
+        if let Err(error) = noted {
+            // Ending must work on a full disk.
+            tracing::error!(%error, "the request to end could not be recorded");
+        }
         self.ending.send_replace(ending);
         Ok(())
     }

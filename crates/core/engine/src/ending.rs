@@ -22,10 +22,13 @@ pub(crate) fn abort(
     if rule != Rule::Aborted {
         turn.entry(rule, reason.clone(), actor.clone(), evidence);
     }
-    let back = turn.status.stable.map_or_else(
-        || "nothing serves now".to_owned(),
-        |stable| format!("all traffic is back on revision {stable}"),
-    );
+    let back = match turn.status.stable {
+        None => "nothing serves now".to_owned(),
+        Some(stable) if in_place::replaces_now(turn, &rollout) => {
+            format!("revision {stable} gets its replicas and its traffic back")
+        }
+        Some(stable) => format!("all traffic is back on revision {stable}"),
+    };
     turn.entry(
         Rule::Aborted,
         format!(

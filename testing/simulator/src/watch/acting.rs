@@ -2,8 +2,10 @@
 
 use super::{Acted, Scene, Watch};
 use crate::store::Store;
-use sluice_model::plan::Exposure;
-use sluice_model::{Decision, Plan, RevisionNumber, RolloutState, Routes, ServiceStatus, Weight};
+use sluice_model::plan::{Exposure, Hook, RolloutHooks};
+use sluice_model::{
+    Decision, EffectAction, Plan, RevisionNumber, RolloutState, Routes, ServiceStatus, Weight,
+};
 
 /// Whether no step of a plan takes replicas from the stable side.
 fn keeps_stable(plan: &Plan) -> bool {
@@ -260,5 +262,25 @@ impl Watch {
             "an effect starts only for what is stored",
             || format!("{} for {stored:?}", effect.id),
         );
+        let EffectAction::Hook { name, .. } = &effect.action;
+        let plan = stored.and_then(|rollout| store.plans.get(&rollout.target));
+        let own = plan.is_some_and(|plan| hooks_of(plan).any(|hook| hook.name == *name));
+        self.promise(own, now, "a hook is of the plan that is rolled out", || {
+            format!("{name} as {}", effect.id)
+        });
     }
+}
+
+/// Every hook of a plan.
+fn hooks_of(plan: &Plan) -> impl Iterator<Item = &Hook> {
+    let of_steps = plan
+        .steps
+        .iter()
+        .flat_map(|step| step.before.iter().chain(&step.after));
+    let RolloutHooks {
+        start,
+        promoted,
+        aborted,
+    } = &plan.hooks;
+    of_steps.chain(start).chain(promoted).chain(aborted)
 }
