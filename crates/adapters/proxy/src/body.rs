@@ -6,7 +6,7 @@ mod answer;
 mod request;
 
 pub(crate) use answer::{AnswerBody, AnswerSource};
-pub(crate) use request::RequestBody;
+pub(crate) use request::{RequestBody, Watch};
 
 /// Why a body did not come to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -93,6 +93,11 @@ impl Charge {
         self.fail(failure);
     }
 
+    /// Nothing was sent, for a reason that is not the replica's: leaves no trace.
+    pub(crate) fn withdrawn(mut self) {
+        self.outcome = Outcome::Over;
+    }
+
     fn fail(&mut self, failure: Failure) {
         self.revision.count(|shard| {
             shard.classes[FAILED].add(1);

@@ -176,7 +176,10 @@ async fn attempts(
         let may_repeat = match &error {
             SendError::Unreached(_) => body.is_untouched(),
             SendError::Closed { .. } => body.is_untouched() && head.is_idempotent(),
-            SendError::Malformed(_) | SendError::Timeout | SendError::Client(_) => false,
+            SendError::Exhausted(_)
+            | SendError::Malformed(_)
+            | SendError::Timeout
+            | SendError::Client(_) => false,
         };
         if let SendError::Closed { stale: true, .. } = error
             && may_repeat
@@ -191,6 +194,11 @@ async fn attempts(
         match error {
             // Dropped, the charge tells of a client that left.
             SendError::Client(_) => return Err(answer),
+            SendError::Exhausted(_) => {
+                client.service.count_failure();
+                charge.withdrawn();
+                return Err(answer);
+            }
             SendError::Timeout => {
                 charge.failed(Failure::Timeout);
                 return Err(answer);
@@ -218,6 +226,10 @@ fn answer_for(error: &SendError, charge: &Charge) -> (StatusCode, String) {
         SendError::Unreached(error) => (
             StatusCode::BAD_GATEWAY,
             of(&format!("cannot be reached: {error}")),
+        ),
+        SendError::Exhausted(error) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("the proxy cannot open a connection to a replica: {error}"),
         ),
         SendError::Closed { error, .. } => (
             StatusCode::BAD_GATEWAY,

@@ -109,6 +109,13 @@ pub(crate) fn is_hop_by_hop(name: &HeaderName) -> bool {
         || *name == HTTP2_SETTINGS
 }
 
+/// Takes the fields out that belong to one connection; usually there are none.
+pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    while let Some(name) = headers.keys().find(|name| is_hop_by_hop(name)).cloned() {
+        headers.remove(name);
+    }
+}
+
 /// Whether a trailer field may not be one, because it frames, routes or authenticates (RFC 9110 §6.5.1).
 pub(crate) fn is_forbidden_trailer(name: &HeaderName) -> bool {
     is_hop_by_hop(name)

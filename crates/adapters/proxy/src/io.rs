@@ -1,8 +1,10 @@
 //! The transport of a client's connection: plain, or TLS.
 
+use socket2::SockRef;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
@@ -13,6 +15,20 @@ pub(crate) enum ClientIo {
     Tcp(TcpStream),
     /// TLS, boxed: its state is large.
     Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl ClientIo {
+    /// Makes the coming close a reset: where only the end of the connection ends a body, its client
+    /// must not take what came so far for all of it.
+    pub(crate) fn reset_when_dropped(&self) {
+        let stream = match self {
+            ClientIo::Tcp(stream) => stream,
+            ClientIo::Tls(stream) => stream.get_ref().0,
+        };
+        if let Err(error) = SockRef::from(stream).set_linger(Some(Duration::ZERO)) {
+            tracing::debug!(%error, "a broken connection ends as if it were complete");
+        }
+    }
 }
 
 impl AsyncRead for ClientIo {

@@ -15,6 +15,7 @@ mod buffer;
 mod charge;
 mod config;
 mod connection;
+mod descriptors;
 mod error;
 mod forward;
 mod forwarded;

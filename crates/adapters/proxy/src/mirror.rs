@@ -113,6 +113,11 @@ async fn copy(
                 fresh = true;
             }
             Err(SendError::Client(_)) => return None,
+            Err(SendError::Exhausted(error)) => {
+                tracing::debug!(%error, "cannot open a connection for a copy");
+                charge.withdrawn();
+                return None;
+            }
             Err(error) => {
                 let is_timeout = matches!(error, SendError::Timeout);
                 charge.failed(if is_timeout {

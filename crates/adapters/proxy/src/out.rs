@@ -23,6 +23,8 @@ pub(crate) struct Out {
     written: usize,
     chunk: Bytes,
     tail: &'static [u8],
+    /// Bytes that were ever written.
+    moved: u64,
 }
 
 impl Out {
@@ -67,6 +69,11 @@ impl Out {
         self.written == self.head.len() && self.chunk.is_empty() && self.tail.is_empty()
     }
 
+    /// Bytes that the transport took so far: a measure of progress.
+    pub(crate) fn moved(&self) -> u64 {
+        self.moved
+    }
+
     /// Writes until nothing is left, and flushes.
     pub(crate) fn poll_flush<W: AsyncWrite + Unpin>(
         &mut self,
@@ -106,6 +113,7 @@ impl Out {
     }
 
     fn advance(&mut self, mut count: usize) {
+        self.moved += count as u64;
         let of_head = count.min(self.head.len() - self.written);
         self.written += of_head;
         count -= of_head;

@@ -2,6 +2,7 @@
 //! way of a request.
 
 use crate::config::{DrainReport, Endpoint, ListenerRole, ProxyConfig};
+use crate::descriptors;
 use crate::error::ProxyError;
 use crate::listen;
 use crate::service::ServiceState;
@@ -46,11 +47,13 @@ impl Drop for Inner {
 }
 
 impl Proxy {
-    /// Starts the workers. Nothing is listened on yet.
+    /// Starts the workers. Nothing is listened on yet. The process may have as many open files from
+    /// now on as its hard limit allows.
     ///
     /// # Errors
     /// When the system gives no thread.
     pub fn start(config: ProxyConfig) -> Result<Proxy, ProxyError> {
+        descriptors::raise();
         let workers = match config.workers {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             workers => workers,
@@ -120,6 +123,7 @@ impl Proxy {
         let socket = inherited.into_iter().flatten().next().or(own);
         let opened = listen::open(service, role, listener, address, socket)?;
         let bound = opened.bound;
+        descriptors::note_shortage(service, opened.limits.connections_max);
         if let Some(replaced) = state.set_listener(opened) {
             replaced.close(false);
         }

@@ -7,7 +7,7 @@ use crate::connection::Client;
 use crate::forward::lease;
 use crate::h1::client::ReplicaConnection;
 use crate::tunnel::{Side, pump, settle};
-use crate::upstream::{Attempt, within_connect_timeout};
+use crate::upstream::{Attempt, SendError, within_connect_timeout};
 use bytes::BytesMut;
 use std::rc::Rc;
 use tokio::net::TcpStream;
@@ -64,6 +64,12 @@ async fn connect(client: &Client) -> Option<(Charge, ReplicaConnection)> {
         let connecting = ReplicaConnection::connect(charge.replica().replica.address);
         match within_connect_timeout(attempt, connecting).await {
             Ok(connection) => return Some((charge, connection)),
+            Err(SendError::Exhausted(error)) => {
+                tracing::debug!(%error, "cannot open a connection to a replica");
+                client.service.count_failure();
+                charge.withdrawn();
+                return None;
+            }
             Err(error) => {
                 tracing::debug!(replica = %charge.replica().replica.id, ?error, "cannot connect");
                 tried.push(Rc::clone(charge.replica()));

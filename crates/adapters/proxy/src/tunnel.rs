@@ -98,7 +98,13 @@ where
                 return Poll::Ready(End::ClientBroke);
             }
             (Poll::Ready(Err(Broke::Writer)), _) | (_, Poll::Ready(Err(Broke::Reader))) => {
-                return Poll::Ready(End::ReplicaBroke);
+                // Once a side has said that it is done, a replica may end by a reset.
+                let is_ending = up.read_all || down.read_all;
+                return Poll::Ready(if is_ending {
+                    End::Complete
+                } else {
+                    End::ReplicaBroke
+                });
             }
             (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => return Poll::Ready(End::Complete),
             _ => {}

@@ -7,6 +7,7 @@ use crate::h2;
 use crate::head::{AnswerHead, RequestHead};
 use crate::timer::{Elapsed, Timer};
 use crate::worker::local::ReplicaLocal;
+use rustix::io::Errno;
 use sluice_model::workload::{Protocol, TrafficLimits};
 use std::future::poll_fn;
 use std::io;
@@ -17,6 +18,9 @@ use std::rc::Rc;
 pub(crate) enum SendError {
     /// No connection: nothing was sent.
     Unreached(io::Error),
+    /// This system has no descriptor, port or memory left for a connection: nothing was sent, and
+    /// the replica has no part in it.
+    Exhausted(io::Error),
     /// The connection ended before a byte of an answer. `stale`: it had served others before, so that
     /// the replica may just have closed it for being idle.
     Closed { error: io::Error, stale: bool },
@@ -63,7 +67,7 @@ pub(crate) async fn send(
     let idle = if attempt.fresh {
         None
     } else {
-        idle_connection(replica, head)
+        idle_connection(replica)
     };
     let (connection, reused) = match idle {
         Some(connection) => (connection, true),
@@ -96,11 +100,12 @@ pub(crate) async fn send(
     }
 }
 
-/// An idle connection. A request that must not be sent twice gets one that was looked at just now.
-fn idle_connection(replica: &ReplicaLocal, head: &RequestHead) -> Option<ReplicaConnection> {
+/// An idle connection that was looked at just now: what a replica sent unasked would be taken for the
+/// answer.
+fn idle_connection(replica: &ReplicaLocal) -> Option<ReplicaConnection> {
     loop {
         let connection = replica.take_idle()?;
-        if head.is_idempotent() || connection.is_quiet() {
+        if connection.is_quiet() {
             return Some(connection);
         }
     }
@@ -124,12 +129,26 @@ pub(crate) async fn within_connect_timeout<T>(
         .within(attempt.limits.connect_timeout, connecting)
         .await
     {
-        Ok(connected) => connected.map_err(SendError::Unreached),
+        Ok(connected) => connected.map_err(|error| {
+            if is_exhausted(&error) {
+                SendError::Exhausted(error)
+            } else {
+                SendError::Unreached(error)
+            }
+        }),
         Err(Elapsed) => {
             let error = io::Error::new(io::ErrorKind::TimedOut, "it does not accept connections");
             Err(SendError::Unreached(error))
         }
     }
+}
+
+/// Whether a connection failed for want of something on this side.
+fn is_exhausted(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(Errno::MFILE | Errno::NFILE | Errno::ADDRNOTAVAIL | Errno::NOBUFS | Errno::NOMEM)
+    )
 }
 
 /// Waits for the head of the answer. The time counts from the last byte of the request.

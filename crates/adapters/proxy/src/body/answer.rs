@@ -30,6 +30,8 @@ struct Idle {
     timer: Timer,
     span: Duration,
     deadline: Option<Instant>,
+    /// Bytes of the request's body that had been sent when the deadline was set.
+    uploaded: u64,
 }
 
 /// Where an answer's body comes from.
@@ -97,6 +99,7 @@ impl AnswerBody {
             timer: Timer::default(),
             span,
             deadline: None,
+            uploaded: 0,
         });
     }
 
@@ -105,9 +108,22 @@ impl AnswerBody {
         self.guard = Some(guard);
     }
 
-    /// The replica was silent for too long.
+    /// Bytes of the request's body that were taken from the client so far.
+    pub(crate) fn uploaded(&self) -> u64 {
+        self.source.uploaded()
+    }
+
+    /// Nothing came for too long: from the replica, or from the client, whose body the replica is
+    /// still being sent. Then the client is the one that is gone.
     pub(crate) fn fell_silent(&mut self) {
-        self.broke_off(Failure::Timeout);
+        if self.source.waits_for_client() {
+            self.source = AnswerSource::Done;
+            // Dropped, the charge tells of a client that left.
+            self.charge = None;
+            self.recorder = None;
+        } else {
+            self.broke_off(Failure::Timeout);
+        }
     }
 
     fn complete(&mut self) {
@@ -149,9 +165,14 @@ impl AnswerBody {
     }
 
     fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let uploaded = self.source.uploaded();
         let Some(idle) = &mut self.idle else {
             return Poll::Pending;
         };
+        if idle.uploaded != uploaded {
+            idle.uploaded = uploaded;
+            idle.deadline = None;
+        }
         let deadline = *idle
             .deadline
             .get_or_insert_with(|| Instant::now() + idle.span);
@@ -171,6 +192,22 @@ impl AnswerSource {
             AnswerSource::Text(text) => text.is_empty(),
             AnswerSource::H1(exchange) => exchange.is_done(),
             AnswerSource::H2(body) => body.is_end_stream(),
+        }
+    }
+
+    fn uploaded(&self) -> u64 {
+        match self {
+            AnswerSource::Done | AnswerSource::Text(_) => 0,
+            AnswerSource::H1(exchange) => exchange.uploaded(),
+            AnswerSource::H2(body) => body.uploaded(),
+        }
+    }
+
+    fn waits_for_client(&self) -> bool {
+        match self {
+            AnswerSource::Done | AnswerSource::Text(_) => false,
+            AnswerSource::H1(exchange) => exchange.waits_for_client(),
+            AnswerSource::H2(body) => body.waits_for_client(),
         }
     }
 

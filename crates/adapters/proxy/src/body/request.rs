@@ -2,25 +2,60 @@
 
 use super::BodyError;
 use crate::connection::Client;
-use crate::h1::server::SharedConnection;
+use crate::h1::server::{ClientConnection, SharedConnection};
 use crate::head::BodyLength;
 use crate::mirror::{Copied, Tee};
 use crate::worker::local::RevisionLocal;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::pin::Pin;
-use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::rc::{Rc, Weak};
+use std::task::{Context, Poll, Waker, ready};
 
 /// What happened to a request body that somebody else took.
-#[derive(Debug, Default)]
-pub(crate) struct Upload {
-    pub(crate) error: Cell<Option<BodyError>>,
-    pub(crate) bytes: Cell<u64>,
+#[derive(Default)]
+struct Upload {
+    error: Cell<Option<BodyError>>,
+    bytes: Cell<u64>,
+    /// Who asked for more that did not come yet.
+    waits: Cell<Option<Waker>>,
+    /// Nobody is interested any more: the client's connection must be left alone.
+    is_revoked: Cell<bool>,
+}
+
+/// Watches a request body that somebody else took. Dropped, it takes the body away from there: the
+/// client's connection then serves other requests.
+pub(crate) struct Watch(Rc<Upload>);
+
+impl Watch {
+    /// Why the body did not come to its end.
+    pub(crate) fn error(&self) -> Option<BodyError> {
+        self.0.error.get()
+    }
+
+    /// Bytes that were taken so far.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.0.bytes.get()
+    }
+
     /// Whether more was asked for and did not come yet.
-    pub(crate) waits_for_client: Cell<bool>,
+    pub(crate) fn waits_for_client(&self) -> bool {
+        let waits = self.0.waits.take();
+        let is_waiting = waits.is_some() && Rc::strong_count(&self.0) > 1;
+        self.0.waits.set(waits);
+        is_waiting
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.0.is_revoked.set(true);
+        if let Some(waker) = self.0.waits.take() {
+            waker.wake();
+        }
+    }
 }
 
 /// A request's body.
@@ -40,7 +75,8 @@ pub(crate) struct RequestBody {
 enum Source {
     #[default]
     Empty,
-    H1(SharedConnection),
+    /// Weak, so that nobody who holds the body can keep the connection open.
+    H1(Weak<RefCell<ClientConnection>>),
     H2(Incoming, Rc<Client>),
     Copy(Copied),
 }
@@ -50,7 +86,7 @@ impl RequestBody {
     pub(crate) fn h1(connection: &SharedConnection, length: BodyLength, max: Option<u64>) -> Self {
         match length {
             BodyLength::Empty => RequestBody::default(),
-            _ => RequestBody::new(Source::H1(Rc::clone(connection)), length, max),
+            _ => RequestBody::new(Source::H1(Rc::downgrade(connection)), length, max),
         }
     }
 
@@ -103,9 +139,11 @@ impl RequestBody {
         self.tee = Some(tee);
     }
 
-    /// Lets somebody watch it from outside.
-    pub(crate) fn watch(&mut self) -> Rc<Upload> {
-        Rc::clone(self.upload.get_or_insert_default())
+    /// Lets somebody watch it from outside, and nobody who did before.
+    pub(crate) fn watch(&mut self) -> Watch {
+        let upload = Rc::<Upload>::default();
+        self.upload = Some(Rc::clone(&upload));
+        Watch(upload)
     }
 
     /// What is left in place of a body that was given away.
@@ -122,7 +160,10 @@ impl RequestBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match &mut self.source {
             Source::Empty => Poll::Ready(None),
-            Source::H1(connection) => connection.borrow_mut().poll_body(cx),
+            Source::H1(connection) => match connection.upgrade() {
+                Some(connection) => connection.borrow_mut().poll_body(cx),
+                None => Poll::Ready(Some(Err(BodyError::ClientLeft))),
+            },
             Source::H2(body, client) => {
                 let frame = ready!(Pin::new(body).poll_frame(cx));
                 client.activity.moved();
@@ -159,10 +200,18 @@ impl Body for RequestBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
+        if let Some(upload) = &this.upload
+            && upload.is_revoked.get()
+        {
+            this.source = Source::Empty;
+            return Poll::Ready(Some(Err(BodyError::ClientLeft)));
+        }
         this.touched |= !this.is_empty();
         let frame = this.poll_source(cx);
         if let Some(upload) = &this.upload {
-            upload.waits_for_client.set(frame.is_pending());
+            upload
+                .waits
+                .set(frame.is_pending().then(|| cx.waker().clone()));
         }
         let frame = match ready!(frame) {
             Some(Ok(frame)) => match frame.data_ref().map(|data| this.note(data)) {

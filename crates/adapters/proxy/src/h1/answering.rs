@@ -43,8 +43,10 @@ pub(super) async fn write_answer(
         framing,
         ended: framing == Framing::None,
         joins_head: true,
+        pieces: 0,
     };
     let mut deadline = None;
+    let mut stood_at = None;
     let written = poll_fn(|cx| {
         let progress = writer.poll(connection, &mut body, cx);
         let waits_for_replica = match progress {
@@ -59,6 +61,13 @@ pub(super) async fn write_answer(
         };
         if waits_for_replica && connection.borrow_mut().poll_left(cx).is_ready() {
             return Poll::Ready(Written::ClientGone);
+        }
+        // Silence is counted from the last thing that moved, in either direction.
+        let moved = connection.borrow().out.moved() + body.uploaded();
+        let stands_at = Some((writer.pieces, moved, waits_for_replica));
+        if stood_at != stands_at {
+            stood_at = stands_at;
+            deadline = None;
         }
         let deadline = *deadline.get_or_insert_with(|| Instant::now() + idle);
         loop {
@@ -88,7 +97,14 @@ pub(super) async fn write_answer(
                 RequestEnd::Close
             }
         }
-        (Written::Broken | Written::ClientGone, _) => RequestEnd::Gone,
+        (Written::Broken, _) => {
+            if framing == Framing::UntilClose {
+                // An orderly end would say that this was all.
+                connection.borrow().io.reset_when_dropped();
+            }
+            RequestEnd::Gone
+        }
+        (Written::ClientGone, _) => RequestEnd::Gone,
     }
 }
 
@@ -101,7 +117,7 @@ fn begin_answer(
     context: &mut AnswerContext,
 ) -> Framing {
     let connection = &mut *connection.borrow_mut();
-    let never_asked_for_body = std::mem::take(&mut connection.expects_continue);
+    let never_asked_for_body = connection.end_interim();
     let answered_early = body.takes_no_upload() && !connection.decoder.is_done();
     if never_asked_for_body || answered_early || client.listener.is_closing() {
         context.keep_alive = false;
@@ -115,6 +131,8 @@ struct AnswerWriter {
     ended: bool,
     /// The first piece may join the head in one write.
     joins_head: bool,
+    /// Pieces of the body that came.
+    pieces: u64,
 }
 
 enum Progress {
@@ -140,6 +158,7 @@ impl AnswerWriter {
             if !self.ended && (is_out_empty || std::mem::take(&mut self.joins_head)) {
                 match Pin::new(&mut *body).poll_frame(cx) {
                     Poll::Ready(frame) => {
+                        self.pieces += 1;
                         let mut connection = connection.borrow_mut();
                         if self.put(&mut connection, frame).is_err() {
                             return Progress::End(Written::Broken);

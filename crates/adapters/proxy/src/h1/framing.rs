@@ -226,7 +226,13 @@ fn trailers(buffer: &mut BytesMut) -> Result<Decoded, FramingError> {
         buffer.advance(2);
         return Ok(Decoded::End);
     }
-    let Some(end) = memchr::memmem::find(buffer, b"\r\n\r\n") else {
+    let end = memchr::memmem::find(buffer, b"\r\n\r\n");
+    let section = &buffer[..end.map_or(buffer.len(), |end| end + 4)];
+    // A line that ends with LF alone would end the section for some, and not for others.
+    if memchr::memchr_iter(b'\n', section).any(|at| at == 0 || section[at - 1] != b'\r') {
+        return Err(FramingError("a trailer line does not end with CR and LF"));
+    }
+    let Some(end) = end else {
         return if buffer.len() > TRAILER_BYTES_MAX {
             Err(FramingError("the trailers are too large"))
         } else {
@@ -236,9 +242,9 @@ fn trailers(buffer: &mut BytesMut) -> Result<Decoded, FramingError> {
     let mut section = [httparse::EMPTY_HEADER; TRAILERS_MAX];
     let mut trailers = HeaderMap::new();
     let text = buffer.split_to(end + 4).freeze();
-    let Ok(httparse::Status::Complete((_, fields))) = httparse::parse_headers(&text, &mut section)
-    else {
-        return Err(FramingError("a trailer is malformed"));
+    let fields = match httparse::parse_headers(&text, &mut section) {
+        Ok(httparse::Status::Complete((read, fields))) if read == text.len() => fields,
+        _ => return Err(FramingError("a trailer is malformed")),
     };
     for field in fields {
         let name = HeaderName::from_bytes(field.name.as_bytes());
@@ -318,6 +324,9 @@ mod tests {
             "\r\nhello\r\n0\r\n\r\n",
             "10000000000000000\r\nhello",
             "0\r\nbad trailer\r\n\r\n",
+            "0\r\nA: b\n\r\n\r\n",
+            "0\r\n\nA: b\r\n\r\n",
+            "0\r\nA: b\r\n\nGET /x HTTP/1.1\r\nHost: h\r\n\r\n",
             "5\r\nhel",
         ] {
             for step in [1, 1_000] {
@@ -330,6 +339,18 @@ mod tests {
         let drip = "1;aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\nx\r\n"
             .repeat(5_000);
         assert!(body(Decoder::chunked(), drip.as_bytes(), 4_096).is_err());
+    }
+
+    #[test]
+    fn a_bare_lf_in_trailers_does_not_swallow_the_next_request() {
+        let text = b"0\r\nA: b\n\nGET /x HTTP/1.1\r\nHost: h\r\n\r\n";
+        for step in [1, 2, 1_000] {
+            assert_eq!(
+                body(Decoder::chunked(), text, step),
+                Err("a trailer line does not end with CR and LF"),
+                "{step}"
+            );
+        }
     }
 
     #[test]

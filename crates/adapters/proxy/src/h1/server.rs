@@ -80,6 +80,18 @@ impl ClientConnection {
         }
     }
 
+    /// Makes the way free for the final answer: an interim one that did not begin is left out, one
+    /// that is partly sent is finished before. Whether the client was never told to send its body.
+    pub(super) fn end_interim(&mut self) -> bool {
+        let never_told =
+            std::mem::take(&mut self.expects_continue) || self.interim.len() == CONTINUE.len();
+        let rest = std::mem::take(&mut self.interim);
+        if !never_told {
+            self.out.head().extend_from_slice(rest);
+        }
+        never_told
+    }
+
     fn poll_interim(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.interim.is_empty() {
             return Poll::Ready(Ok(()));
@@ -337,5 +349,39 @@ async fn close(connection: SharedConnection) {
     };
     if let Ok(Err(error)) = tokio::time::timeout(LINGER_MAX, lingering).await {
         tracing::trace!(%error, "a closing connection broke");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::{TcpListener, TcpStream};
+
+    #[tokio::test]
+    async fn an_interim_answer_never_breaks_into_the_final_one() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        for (expects_continue, interim, never_told, out) in [
+            (true, &b""[..], true, &b""[..]),
+            (false, CONTINUE, true, b""),
+            (false, &CONTINUE[9..], false, &CONTINUE[9..]),
+            (false, b"", false, b""),
+        ] {
+            let stream = TcpStream::connect(address).await.expect("a connection");
+            let mut connection = ClientConnection {
+                io: ClientIo::Tcp(stream),
+                buffer: BytesMut::new(),
+                out: Out::default(),
+                decoder: Decoder::length(5),
+                expects_continue,
+                interim,
+            };
+            assert_eq!(connection.end_interim(), never_told);
+            assert_eq!(connection.out.head(), out);
+            // Whoever reads the body from now on sends nothing before it.
+            let mut context = Context::from_waker(std::task::Waker::noop());
+            assert!(connection.poll_body(&mut context).is_pending());
+            assert!(connection.interim.is_empty() && !connection.expects_continue);
+        }
     }
 }

@@ -2,11 +2,12 @@
 //! many requests at a time.
 
 use super::LocalExecutor;
-use crate::body::{AnswerSource, BodyError, RequestBody};
+use crate::body::{AnswerSource, BodyError, RequestBody, Watch};
 use crate::head::{AnswerHead, BodyLength, RequestHead, parse_length};
 use crate::upstream::{Attempt, Raw, SendError, within_connect_timeout};
 use crate::worker::local::ReplicaLocal;
 use bytes::Bytes;
+use h2::Reason;
 use http::header::{self, HeaderValue};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Method, Request, Response, StatusCode, Uri, Version};
@@ -67,12 +68,23 @@ impl Drop for Stream {
 /// An answer's body.
 pub(crate) struct Incoming {
     body: hyper::body::Incoming,
+    upload: Watch,
     _stream: Stream,
 }
 
 impl Incoming {
     pub(crate) fn is_end_stream(&self) -> bool {
         self.body.is_end_stream()
+    }
+
+    /// Bytes of the request's body that were taken from the client.
+    pub(crate) fn uploaded(&self) -> u64 {
+        self.upload.bytes()
+    }
+
+    /// Whether the replica could take more of the request's body, and the client sends none.
+    pub(crate) fn waits_for_client(&self) -> bool {
+        self.upload.waits_for_client()
     }
 
     pub(crate) fn poll_frame(
@@ -105,29 +117,36 @@ pub(crate) async fn send(
             .await
         {
             Ok(answer) => break answer,
-            Err(_) if upload.bytes.get() > uploaded => uploaded = upload.bytes.get(),
-            Err(_) if upload.waits_for_client.get() => {
+            Err(_) if upload.bytes() > uploaded => uploaded = upload.bytes(),
+            Err(_) if upload.waits_for_client() => {
                 return Err(SendError::Client(BodyError::ClientSilent));
             }
             Err(_) => return Err(SendError::Timeout),
         }
     };
     match answer {
-        Ok(answer) => Ok(raw(answer, &head.method, stream)),
+        Ok(answer) => Ok(raw(answer, &head.method, stream, upload)),
         Err(mut refused) => {
             if let Some(request) = refused.take_message() {
                 *body = request.into_body();
             }
-            if let Some(error) = upload.error.get() {
+            if let Some(error) = upload.error() {
                 return Err(SendError::Client(error));
             }
-            let error = io::Error::other(refused.into_error());
+            let error = refused.into_error();
             Err(SendError::Closed {
-                error,
-                stale: reused,
+                stale: reused && !was_reset(&error),
+                error: io::Error::other(error),
             })
         }
     }
+}
+
+/// Whether the replica took the request up and gave it up then; the connection is as good as before.
+fn was_reset(error: &hyper::Error) -> bool {
+    std::error::Error::source(error)
+        .and_then(|source| source.downcast_ref::<h2::Error>())
+        .is_some_and(|error| error.is_reset() && error.reason() != Some(Reason::REFUSED_STREAM))
 }
 
 /// A connection with room, an opened one before a new one; and whether it was opened before.
@@ -149,7 +168,7 @@ async fn sender(
             return Ok((open, true));
         }
         let sender = open(replica).await?;
-        replica.keep_sender(sender.clone());
+        replica.keep_sender(sender.clone(), CONNECTIONS_MAX);
         Ok((sender, false))
     };
     within_connect_timeout(attempt, opening).await
@@ -222,7 +241,12 @@ fn request(
     Ok(request)
 }
 
-fn raw(answer: Response<hyper::body::Incoming>, method: &Method, stream: Stream) -> Raw {
+fn raw(
+    answer: Response<hyper::body::Incoming>,
+    method: &Method,
+    stream: Stream,
+    upload: Watch,
+) -> Raw {
     let (parts, body) = answer.into_parts();
     let mut headers = parts.headers;
     let declared = headers.remove(header::CONTENT_LENGTH);
@@ -235,6 +259,7 @@ fn raw(answer: Response<hyper::body::Incoming>, method: &Method, stream: Stream)
     };
     let source = AnswerSource::H2(Incoming {
         body,
+        upload,
         _stream: stream,
     });
     Raw {

@@ -6,7 +6,7 @@ use crate::body::{AnswerBody, RequestBody};
 use crate::connection::{Client, RequestGuard};
 use crate::forward::forward;
 use crate::h1::fields::is_host;
-use crate::head::{BodyLength, RequestHead, is_hop_by_hop, parse_length, tokens};
+use crate::head::{BodyLength, RequestHead, parse_length, remove_hop_by_hop, tokens};
 use crate::io::ClientIo;
 use crate::timer::{TICK_MAX, Timer};
 use bytes::Bytes;
@@ -147,6 +147,18 @@ fn split(
     if parts.method == Method::CONNECT {
         return Err((StatusCode::NOT_IMPLEMENTED, "CONNECT is not supported"));
     }
+    let target = match parts
+        .uri
+        .path_and_query()
+        .map_or("/", |target| target.as_str())
+    {
+        target if target.starts_with('/') => Bytes::copy_from_slice(target.as_bytes()),
+        "*" if parts.method == Method::OPTIONS => Bytes::from_static(b"*"),
+        _ => return Err((StatusCode::BAD_REQUEST, "the path is malformed")),
+    };
+    if parts.uri.authority().is_none() && headers.get_all(header::HOST).iter().count() > 1 {
+        return Err((StatusCode::BAD_REQUEST, "several hosts are named"));
+    }
     let named = headers.remove(header::HOST);
     let host = match parts.uri.authority() {
         Some(authority) => HeaderValue::from_str(authority.as_str()).ok(),
@@ -170,17 +182,10 @@ fn split(
         tokens(te.as_bytes()).any(|token| token.eq_ignore_ascii_case(b"trailers"))
     });
     headers.remove(header::EXPECT);
-    debug_assert!(
-        !headers.keys().any(is_hop_by_hop),
-        "HTTP/2 has no fields of a connection"
-    );
-    let target = parts
-        .uri
-        .path_and_query()
-        .map_or("/", |target| target.as_str());
+    remove_hop_by_hop(&mut headers);
     let head = RequestHead {
         method: parts.method,
-        target: Bytes::copy_from_slice(target.as_bytes()),
+        target,
         host,
         headers,
         upgrade: None,

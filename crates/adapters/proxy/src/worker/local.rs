@@ -236,10 +236,12 @@ impl ReplicaLocal {
         self.senders.borrow_mut()
     }
 
-    /// Keeps a connection for other requests to share.
-    pub(crate) fn keep_sender(&self, sender: Sender) {
-        if !self.gone.get() {
-            self.senders.borrow_mut().push(sender);
+    /// Keeps a connection for other requests to share, unless there are `max` already.
+    pub(crate) fn keep_sender(&self, sender: Sender, max: usize) {
+        let mut senders = self.senders.borrow_mut();
+        senders.retain(|sender| !sender.is_closed());
+        if !self.gone.get() && senders.len() < max {
+            senders.push(sender);
         }
     }
 

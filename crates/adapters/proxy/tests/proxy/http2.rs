@@ -1,12 +1,14 @@
 //! HTTP/2 from clients, by the preface on a cleartext port, and to replicas.
 
-use crate::support::{Body, PATIENCE, Plan, STABLE, Server, full, raw};
+use crate::support::{Body, PATIENCE, Plan, STABLE, Server, eventually, full, raw};
 use http_body_util::BodyExt;
 use hyper::client::conn::http2::SendRequest;
 use hyper::{Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use sluice_model::workload::Protocol;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 use tokio::net::TcpStream;
 
@@ -296,4 +298,154 @@ async fn a_client_that_never_reads_cannot_hold_a_replica_for_ever() {
         .await
         .expect("the connection is still open");
     drop(unread);
+}
+
+/// The status of a request as h2 sends it, and the body of its answer.
+async fn asked(address: SocketAddr, request: Request<()>) -> (StatusCode, String) {
+    let stream = TcpStream::connect(address).await.unwrap();
+    let (mut sender, connection) = h2::client::handshake(stream).await.unwrap();
+    tokio::spawn(connection);
+    let (answer, _) = sender.send_request(request, true).unwrap();
+    let (parts, mut body) = tokio::time::timeout(PATIENCE, answer)
+        .await
+        .expect("no answer comes")
+        .unwrap()
+        .into_parts();
+    let mut text = Vec::new();
+    while let Some(piece) = body.data().await {
+        text.extend_from_slice(&piece.unwrap());
+    }
+    (parts.status, String::from_utf8_lossy(&text).into_owned())
+}
+
+#[tokio::test]
+async fn fields_of_the_connection_stop_here_in_http2_too() {
+    let server = Server::http(|request| async move {
+        let names = request.headers().keys().map(|name| name.as_str());
+        Response::new(full(names.collect::<Vec<_>>().join(" ")))
+    })
+    .await;
+    let setup = Plan::http()
+        .with(STABLE, &[server.address])
+        .split(0.0)
+        .start();
+    let request = Request::get("http://shop.test/")
+        .header("http2-settings", "AAMAAABkAAQAAP__")
+        .header("http2-settings", "AAMAAABkAAQAAP__")
+        .header("x-kept", "yes")
+        .body(())
+        .unwrap();
+    let (status, names) = asked(setup.address, request).await;
+    assert_eq!(status, StatusCode::OK, "{names}");
+    assert!(
+        names.contains("x-kept") && !names.contains("http2-settings"),
+        "{names}"
+    );
+}
+
+#[tokio::test]
+async fn paths_and_hosts_that_mean_two_things_are_refused_in_http2() {
+    let server = Server::saying("ok").await;
+    let setup = Plan::http()
+        .with(STABLE, &[server.address])
+        .split(0.0)
+        .start();
+    let target = |path: &'static str| {
+        let mut parts = hyper::http::uri::Parts::default();
+        parts.scheme = Some("http".parse().unwrap());
+        parts.authority = Some("shop.test".parse().unwrap());
+        parts.path_and_query = Some(hyper::http::uri::PathAndQuery::from_static(path));
+        hyper::Uri::from_parts(parts).unwrap()
+    };
+    for (method, path, expected) in [
+        ("GET", "/a", 200),
+        ("GET", "?a", 400),
+        ("GET", "*", 400),
+        ("OPTIONS", "*", 200),
+    ] {
+        let request = Request::builder().method(method).uri(target(path));
+        let (status, text) = asked(setup.address, request.body(()).unwrap()).await;
+        assert_eq!(status, expected, "{method} {path}: {text}");
+    }
+    // Without an authority the host field names the host, if it is one.
+    for (hosts, expected) in [
+        (&["shop.test"][..], 200),
+        (&["shop.test", "evil.test"], 400),
+        (&[], 400),
+    ] {
+        let mut request = Request::get("/").version(Version::HTTP_11);
+        for host in hosts {
+            request = request.header("host", *host);
+        }
+        let (status, text) = asked(setup.address, request.body(()).unwrap()).await;
+        assert_eq!(status, expected, "{hosts:?}: {text}");
+    }
+}
+
+/// An h2c replica that answers the first request of each connection, and resets all later ones. Counts
+/// the connections that are open.
+async fn resetting(reason: h2::Reason) -> (Server, Arc<AtomicU64>) {
+    let open = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&open);
+    let server = Server::raw(move |stream| {
+        let count = Arc::clone(&count);
+        async move {
+            count.fetch_add(1, SeqCst);
+            let mut connection = h2::server::handshake(stream).await.unwrap();
+            let mut is_first = true;
+            while let Some(Ok((_, mut respond))) = connection.accept().await {
+                if std::mem::take(&mut is_first) {
+                    respond.send_response(Response::new(()), true).unwrap();
+                } else {
+                    respond.send_reset(reason);
+                }
+            }
+            count.fetch_sub(1, SeqCst);
+        }
+    })
+    .await;
+    (server, open)
+}
+
+#[tokio::test]
+async fn a_request_that_an_h2c_replica_resets_opens_no_connection_and_is_charged() {
+    let (server, _) = resetting(h2::Reason::INTERNAL_ERROR).await;
+    let mut plan = Plan::new(Protocol::H2c)
+        .with(STABLE, &[server.address])
+        .split(0.0);
+    plan.config.workers = 1;
+    let setup = plan.start();
+    let mut client = setup.client().await;
+    assert_eq!(client.get("/").await.status(), StatusCode::OK);
+    for _ in 0..10 {
+        assert_eq!(client.get("/").await.status(), StatusCode::BAD_GATEWAY);
+    }
+    assert_eq!(server.connections(), 1);
+    let counters = setup
+        .counted(STABLE, |counters| counters.requests == 11)
+        .await;
+    assert_eq!(counters.classes, [0, 1, 0, 0, 10]);
+}
+
+#[tokio::test]
+async fn requests_that_an_h2c_replica_refuses_leave_few_connections_open() {
+    let (server, open) = resetting(h2::Reason::REFUSED_STREAM).await;
+    let mut plan = Plan::new(Protocol::H2c)
+        .with(STABLE, &[server.address])
+        .split(0.0);
+    plan.config.workers = 1;
+    let setup = plan.start();
+    let mut client = setup.client().await;
+    for _ in 0..20 {
+        // Refused means not processed: a new connection takes it, and nobody is charged.
+        assert_eq!(client.get("/").await.status(), StatusCode::OK);
+    }
+    let counters = setup
+        .counted(STABLE, |counters| counters.requests == 20)
+        .await;
+    assert_eq!(counters.errors(), 0);
+    eventually("connections beyond the few that are kept end", || {
+        open.load(SeqCst) <= 4
+    })
+    .await;
 }

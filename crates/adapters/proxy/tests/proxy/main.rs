@@ -5,12 +5,14 @@
 mod support;
 
 mod drain;
+mod exhaustion;
 mod grpc;
 mod http2;
 mod limits;
 mod listening;
 mod messages;
 mod mirroring;
+mod progress;
 mod retrying;
 mod routing;
 mod slow_clients;

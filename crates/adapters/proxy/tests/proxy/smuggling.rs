@@ -393,3 +393,39 @@ async fn the_body_of_a_request_that_was_answered_early_is_not_read_as_the_next_o
     }
     assert_eq!(setup.proxy.proxy_failures(&setup.service), 3);
 }
+
+#[tokio::test]
+async fn an_answer_that_a_replica_sent_unasked_never_reaches_the_next_client() {
+    let evil_is_out = Arc::new(tokio::sync::Notify::new());
+    let told = Arc::clone(&evil_is_out);
+    let server = Server::raw(move |mut stream| {
+        let told = Arc::clone(&told);
+        async move {
+            while let Some(head) = read_head(&mut stream).await {
+                let answer: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n";
+                stream.write_all(answer).await.unwrap();
+                if !head.starts_with(b"HEAD") {
+                    stream.write_all(b"good").await.unwrap();
+                    continue;
+                }
+                // A body that nobody may send, when the connection is idle already.
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                stream.write_all(answer).await.unwrap();
+                stream.write_all(b"EVIL").await.unwrap();
+                told.notify_one();
+            }
+        }
+    })
+    .await;
+    let mut plan = Plan::http().with(STABLE, &[server.address]).split(0.0);
+    plan.config.workers = 1;
+    let setup = plan.start();
+    let mut client = setup.client().await;
+    let head = hyper::Request::head("/")
+        .body(crate::support::full(""))
+        .unwrap();
+    assert_eq!(client.send(head).await.status(), 200);
+    evil_is_out.notified().await;
+    assert_eq!(client.get("/").await.body(), "good");
+    assert_eq!(server.connections(), 2, "the connection was used again");
+}

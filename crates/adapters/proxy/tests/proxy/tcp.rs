@@ -117,3 +117,28 @@ async fn the_side_that_breaks_is_the_side_that_is_charged() {
         .await;
     assert_eq!((counters.errors(), counters.in_flight), (0, 0));
 }
+
+#[tokio::test]
+async fn a_replica_that_resets_after_the_client_is_done_is_not_charged() {
+    let resetting = Server::raw(|mut stream| async move {
+        let mut all = Vec::new();
+        let _ = stream.read_to_end(&mut all).await;
+        socket2::SockRef::from(&stream)
+            .set_linger(Some(Duration::ZERO))
+            .unwrap();
+    })
+    .await;
+    let setup = Plan::new(Protocol::Tcp)
+        .with(STABLE, &[resetting.address])
+        .split(0.0)
+        .start();
+    let mut stream = TcpStream::connect(setup.address).await.unwrap();
+    stream.write_all(b"bye").await.unwrap();
+    stream.shutdown().await.unwrap();
+    assert_eq!(read_all(&mut stream).await, "");
+    let counters = setup
+        .counted(STABLE, |counters| counters.requests == 1)
+        .await;
+    assert_eq!(counters.classes, [0, 1, 0, 0, 0]);
+    assert_eq!((counters.connect_failures, counters.client_aborts), (0, 0));
+}
