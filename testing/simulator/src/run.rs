@@ -83,7 +83,8 @@ struct Run {
     seats: Vec<Seat>,
     now: i64,
     skew: i64,
-    quiet: bool,
+    /// Since when nothing goes wrong any more.
+    quiet_since: Option<i64>,
     report: RunReport,
 }
 
@@ -105,7 +106,7 @@ pub fn run(seed: u64, settings: &Settings) -> RunReport {
         random,
         now: 0,
         skew: 0,
-        quiet: false,
+        quiet_since: None,
         report: RunReport::default(),
     };
     for seat in &mut run.seats {
@@ -126,14 +127,14 @@ impl Run {
             if at >= end {
                 return;
             }
-            if at >= self.weather.quiet_at && !self.quiet {
+            if at >= self.weather.quiet_at && self.quiet_since.is_none() {
                 self.calm_down();
                 continue;
             }
             self.now = self.now.max(at);
             self.turn(index);
             let violated = self.seats[index].site.watch.violation.is_some();
-            if violated || self.quiet && self.at_rest() {
+            if violated || self.quiet_since.is_some() && self.at_rest() {
                 return;
             }
         }
@@ -148,8 +149,8 @@ impl Run {
 
     /// Faults and operators stop.
     fn calm_down(&mut self) {
-        self.quiet = true;
         self.now = self.now.max(self.weather.quiet_at);
+        self.quiet_since = Some(self.now);
         for seat in &mut self.seats {
             seat.site.advance(self.now);
             seat.site.store.fails_until = 0;
@@ -165,7 +166,9 @@ impl Run {
     }
 
     fn at_rest(&self) -> bool {
-        let waited = self.now - self.weather.quiet_at > WAIT_WATCHED_MS;
+        let waited = self
+            .quiet_since
+            .is_some_and(|since| self.now - since > WAIT_WATCHED_MS);
         self.seats.iter().all(|seat| match seat.rest {
             Rest::Resting => true,
             Rest::WaitsForOperator | Rest::WaitsForWorld => waited,
@@ -174,7 +177,7 @@ impl Run {
     }
 
     fn turn(&mut self, index: usize) {
-        if !self.quiet {
+        if self.quiet_since.is_none() {
             self.mishaps(index);
             self.operate(index);
         }
@@ -242,7 +245,7 @@ impl Run {
         if let Some(event) = seat.site.next_event() {
             next = next.min(event.max(now + weather.pace_ms.min(50)));
         }
-        if !self.quiet {
+        if self.quiet_since.is_none() {
             next = next.min(seat.command_at.max(now + 1)).min(weather.quiet_at);
         }
         seat.next_at = next.max(now + 1);
@@ -256,10 +259,12 @@ impl Run {
         };
         let hooks_survive = self.random.chance(50);
         let settles_after_ms = self.random.between(0, 1_500);
+        let looks_ready = self.random.chance(50);
         let at = self.now + away;
         for seat in &mut self.seats {
             seat.site.advance(at);
             seat.site.restart(hooks_survive, settles_after_ms);
+            seat.site.looks_ready = looks_ready;
             seat.cell = Cell::new(seat.site.store.status.clone());
             seat.next_at = at;
             seat.turns_here = 0;

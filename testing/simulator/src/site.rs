@@ -71,6 +71,8 @@ pub struct Site {
     pub crashed: bool,
     /// Until when the replicas are not looked at after a start.
     pub settled_at: i64,
+    /// Whether replicas look ready all the same until then.
+    pub looks_ready: bool,
     /// Until when the platform is seen as it was.
     pub stale_until: i64,
     /// Until when nothing is measured.
@@ -106,6 +108,7 @@ impl Site {
             crash_at_entries: false,
             crashed: false,
             settled_at: 0,
+            looks_ready: false,
             stale_until: 0,
             blind_until: 0,
             watch: Watch::default(),
@@ -193,10 +196,16 @@ impl Site {
             return;
         };
         let step = match &rollout.state {
-            RolloutState::Stepping { step, .. } => plan.steps.get(*step as usize),
+            RolloutState::Stepping { step, .. } => Some(*step),
             _ => None,
         };
-        let own = step.into_iter().flat_map(|step| &step.checks);
+        // The step's, and those of the one before while its traffic still flows.
+        let earlier = rollout
+            .traffic_step
+            .filter(|earlier| Some(*earlier) != step);
+        let own = step.into_iter().chain(earlier);
+        let own = own.filter_map(|index| plan.steps.get(index as usize));
+        let own = own.flat_map(|step| &step.checks);
         let checks: Vec<&Check> = plan.checks.iter().chain(own).collect();
         if checks.is_empty() {
             return;
@@ -258,7 +267,7 @@ impl World for Site {
         if self.now >= self.stale_until || !self.seen.settled || !settled {
             self.seen.replicas = self.platform.counts(self.now, plan.min_ready);
             self.seen.settled = settled;
-            if !settled {
+            if !settled && !self.looks_ready {
                 for counts in self.seen.replicas.values_mut() {
                     (counts.ready, counts.available) = (0, 0);
                 }

@@ -35,12 +35,19 @@ pub(crate) fn sort(
     mut commands: Vec<Command>,
 ) -> Sorted {
     commands.retain(|command| command.id > status.last_command);
+    if commands.is_empty() {
+        return Sorted {
+            answerable: commands,
+            refusal: None,
+            more: false,
+        };
+    }
     let known = plan_revision(status, &commands).is_some_and(|it| world.plan(status, it).is_some());
     let names_unknown = |command: &Command| {
         named(status, command).is_some_and(|it| world.plan(status, it).is_none())
     };
     let unanswerable = match commands.iter().position(names_unknown) {
-        _ if !known && !commands.is_empty() => Some(0),
+        _ if !known => Some(0),
         position => position,
     };
     let Some(index) = unanswerable else {

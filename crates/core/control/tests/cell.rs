@@ -441,6 +441,23 @@ fn a_refusal_that_cannot_be_stored_does_not_blind_the_guards() {
 }
 
 #[test]
+fn a_command_behind_others_is_not_forgotten_because_it_cannot_be_carried_out() {
+    let (mut cell, mut fake) = at_a_quarter();
+    fake.ask(CommandKind::Pause { reason: None });
+    fake.ask(CommandKind::Deploy {
+        revision: RevisionNumber(9),
+    });
+    let now = fake.now;
+    assert_eq!(cell.turn(&mut fake, now).wake_at, Some(now));
+    assert_eq!(cell.turn(&mut fake, now).wake_at, Some(now));
+    assert_eq!(
+        fake.answers.len(),
+        4,
+        "two deployments, the hold, and the refusal"
+    );
+}
+
+#[test]
 fn a_refusal_that_cannot_be_stored_is_tried_again() {
     let (mut cell, mut fake) = empty();
     fake.ask(CommandKind::Deploy {

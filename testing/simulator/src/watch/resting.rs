@@ -4,6 +4,10 @@
 use super::Watch;
 use crate::site::Site;
 use sluice_model::{Decision, Plan, RolloutState, ServiceStatus, Stage, Verdict};
+use std::time::Duration;
+
+/// However late turns come, a failing check is looked at within this time.
+const LOOKS_WITHIN: Duration = Duration::from_secs(10);
 
 /// What a service has come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +84,13 @@ impl Watch {
         self.promise(open.is_empty(), at, "every command is answered", || {
             format!("{open:?}")
         });
+        let tolerated = self.tolerates_bad(site);
+        self.promise(
+            tolerated.is_none(),
+            at,
+            "a bad revision does not keep its traffic",
+            || tolerated.unwrap_or_default(),
+        );
         if healed && rest == Rest::Resting {
             self.promise(
                 site.platform.converged(),
@@ -88,5 +99,38 @@ impl Watch {
                 || format!("{:?}", site.platform),
             );
         }
+    }
+
+    /// Whether a revision that fails half of its requests still has traffic that a check must have judged.
+    fn tolerates_bad(&self, site: &Site) -> Option<String> {
+        let rollout = site.store.status.running()?;
+        let RolloutState::Stepping { step, stage } = &rollout.state else {
+            return None;
+        };
+        let judged = matches!(
+            stage,
+            Stage::Baking { .. } | Stage::After { .. } | Stage::Gate { .. }
+        );
+        let hopeless = self.hopeless.contains(&rollout.target);
+        if !hopeless || !judged || rollout.fast || rollout.pause.is_some() {
+            return None;
+        }
+        let plan = site.store.plans.get(&rollout.target)?;
+        let step = plan.steps.get(*step as usize)?;
+        let mut checks = step.checks.iter().chain(&plan.checks);
+        let check = checks.find(|check| check.name.as_str() == "errors")?;
+        let judged_for = site.wall().since(rollout.traffic_since?);
+        if judged_for < check.window + LOOKS_WITHIN {
+            return None;
+        }
+        let weight = site.acted()?.routes.weights.get(&rollout.target)?.percent() / 100.0;
+        let samples = site.traffic.rate * weight * check.window.as_secs_f64();
+        let enough = samples >= 2.0 * check.samples_min as f64;
+        enough.then(|| {
+            format!(
+                "revision {} at {weight}, {samples:.0} samples",
+                rollout.target
+            )
+        })
     }
 }

@@ -3,6 +3,8 @@
 use crate::plans::{blue_green, canary, recreate, rolling};
 use crate::world::World;
 use sluice_model::command::CommandKind;
+use sluice_model::plan::Exposure;
+use sluice_model::routes::{Condition, RequestMatch};
 use sluice_model::{EffectOutcome, RevisionNumber};
 
 fn deploy(revision: u32) -> CommandKind {
@@ -56,6 +58,24 @@ fn what_gives_traffic_or_a_new_stable_side_is_not() {
         (2, false),
         "a promotion"
     );
+}
+
+#[test]
+fn what_takes_here_and_gives_there_is_not_either() {
+    let mut plan = canary(&[0.0, 10.0, 100.0]);
+    if let Exposure::Split { matches, .. } = &mut plan.steps[0].exposure {
+        let any_of = vec!["ada".to_owned()];
+        matches.push(RequestMatch {
+            all: vec![Condition::User { any_of }],
+        });
+    }
+    let mut world = World::new(&plan);
+    world.deploy(2);
+    world.pass(9);
+    world.now = world.now.shifted(1_000);
+    let decision = world.decide_once();
+    assert_eq!(world.weight(2), 10.0);
+    assert!(decision.desired.routes.matches.is_empty() && !decision.retreat);
 }
 
 #[test]
