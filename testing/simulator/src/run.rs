@@ -157,6 +157,7 @@ impl Run {
             seat.site.blind_until = 0;
             seat.site.stale_until = 0;
             seat.site.hooks.fate = Fate::Succeeds;
+            seat.site.crash_at = None;
             if self.weather.heals {
                 seat.site.platform.heal(self.now);
             }

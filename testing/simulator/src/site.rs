@@ -320,7 +320,8 @@ impl World for Site {
             repeated = [record.entries, record.entries].concat();
             record.entries = &repeated;
         }
-        self.watch.stored(self.now, &self.store, &record);
+        self.watch
+            .stored(self.now, &self.store, &self.seen, &record);
         self.store.commit(&record);
         if due {
             self.crash_at_entries = false;

@@ -23,9 +23,8 @@ pub(crate) fn enter_scaling(turn: &mut Turn<'_>, step: u32) {
 
 /// Where revisions must not run side by side, none is kept for later.
 pub(crate) fn give_up_kept(turn: &mut Turn<'_>, step: u32) {
-    let target = turn.rollout().map(|rollout| rollout.target);
     if matches!(turn.step(step).exposure, Exposure::Recreate) {
-        turn.status.kept.retain(|kept, _| Some(*kept) == target);
+        turn.status.kept.clear();
     }
 }
 

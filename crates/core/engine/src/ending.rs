@@ -99,9 +99,6 @@ pub(crate) fn give_back(turn: &mut Turn<'_>, rollout: &Rollout) {
         return;
     }
     let exclusive = matches!(turn.step(step).exposure, Exposure::Recreate);
-    if exclusive {
-        turn.status.kept.remove(&rollout.target);
-    }
     turn.status.restoring = Some(Restoring {
         from: rollout.target,
         replicas: turn.counts(rollout.target).running,

@@ -4,7 +4,8 @@ use super::{Acted, Scene, Watch};
 use crate::store::Store;
 use sluice_model::plan::{Exposure, Hook, RolloutHooks};
 use sluice_model::{
-    Decision, EffectAction, Plan, RevisionNumber, RolloutState, Routes, ServiceStatus, Weight,
+    Decision, EffectAction, Plan, RevisionNumber, RolloutState, Routes, ServiceStatus, Stage,
+    Weight,
 };
 
 /// Whether no step of a plan takes replicas from the stable side.
@@ -57,6 +58,7 @@ impl Watch {
         if changed {
             self.weights(now, decision);
             self.stable_side(scene, decision);
+            self.replacing(scene, decision);
             self.extras(now, decision);
         }
         if let Some(acted) = scene.acted
@@ -109,11 +111,7 @@ impl Watch {
 
     fn stable_side(&mut self, scene: &Scene<'_>, decision: &Decision) {
         let Scene {
-            now,
-            store,
-            plan,
-            seen,
-            ..
+            now, store, plan, ..
         } = *scene;
         let Decision {
             status, desired, ..
@@ -135,34 +133,80 @@ impl Watch {
                 || format!("{wanted} of {full} replicas of revision {stable}"),
             );
         }
-        let Some(rollout) = status.running() else {
+    }
+
+    /// Replicas that are replaced in place: enough of them serve, not too many run, and where the two sides
+    /// must not run side by side they do not.
+    fn replacing(&mut self, scene: &Scene<'_>, decision: &Decision) {
+        let Scene {
+            now, store, seen, ..
+        } = *scene;
+        let Decision {
+            status, desired, ..
+        } = decision;
+        let (Some(stable), Some(rollout), true) = (status.stable, status.running(), seen.settled)
+        else {
             return;
         };
-        let replacing = matches!(rollout.state, RolloutState::Stepping { .. });
-        let rolling = plan.steps.last().map(|step| &step.exposure);
-        if let (
-            true,
-            true,
-            Some(Exposure::Rolling {
-                max_unavailable, ..
-            }),
-        ) = (replacing, seen.settled, rolling)
-        {
-            let new = seen
-                .replicas
-                .get(&rollout.target)
-                .map_or(0, |counts| counts.available);
-            let needed = plan
-                .replicas
-                .saturating_sub(*max_unavailable)
-                .saturating_sub(new);
-            let needed = (full * needed).div_ceil(plan.replicas.max(1));
-            self.promise(
-                wanted >= needed,
-                now,
-                "a rolling rollout keeps enough old replicas",
-                || format!("{wanted} of {full} wanted, {new} new ones available"),
-            );
+        let (Some(plan), Some(exposure)) =
+            (store.plans.get(&rollout.target), replaces(store, status))
+        else {
+            return;
+        };
+        let target = rollout.target;
+        let wanted = |revision| desired.replicas.get(&revision).copied().unwrap_or(0);
+        let counts = |revision| seen.replicas.get(&revision).cloned().unwrap_or_default();
+        let others = seen
+            .replicas
+            .iter()
+            .filter(|(revision, _)| **revision != target);
+        let (full, old_full) = (plan.replicas.max(1), status.stable_replicas);
+        match exposure {
+            Exposure::Rolling {
+                max_surge,
+                max_unavailable,
+            } => {
+                let new = counts(target).available;
+                let needed = full.saturating_sub(max_unavailable).saturating_sub(new);
+                let needed = (old_full * needed).div_ceil(full);
+                let old = wanted(stable);
+                self.promise(
+                    old >= needed,
+                    now,
+                    "a rolling rollout keeps enough old replicas",
+                    || format!("{old} of {old_full} wanted, {new} new ones available"),
+                );
+                let surge = max_surge.max(u32::from(max_unavailable == 0));
+                let counted = others.filter(|(revision, _)| !status.kept.contains_key(revision));
+                let running: u32 = counted.map(|(_, counts)| counts.running).sum();
+                let room = (full.max(old_full) + surge).saturating_sub(running);
+                let kept = status.kept.get(&target).map_or(0, |kept| kept.replicas);
+                let starts = wanted(target) > counts(target).running.max(room).max(kept);
+                self.promise(
+                    !starts,
+                    now,
+                    "a rolling rollout stays within its surge",
+                    || {
+                        format!(
+                            "{} of {target} beside {running}, surge {surge}",
+                            wanted(target)
+                        )
+                    },
+                );
+            }
+            Exposure::Recreate => {
+                let left: u32 = others
+                    .map(|(_, counts)| counts.running + counts.stopping)
+                    .sum();
+                let begins = wanted(target) > 0 && counts(target).running == 0;
+                self.promise(
+                    left == 0 || !begins,
+                    now,
+                    "a recreate never runs two sides",
+                    || format!("revision {target} starts beside {left} replicas"),
+                );
+            }
+            Exposure::Split { .. } => {}
         }
     }
 
@@ -268,6 +312,24 @@ impl Watch {
         self.promise(own, now, "a hook is of the plan that is rolled out", || {
             format!("{name} as {}", effect.id)
         });
+    }
+}
+
+/// The exposure of the running step, in the part of it that replaces replicas.
+fn replaces(store: &Store, status: &ServiceStatus) -> Option<Exposure> {
+    let rollout = status.running()?;
+    let plan = store.plans.get(&rollout.target)?;
+    match &rollout.state {
+        RolloutState::Stepping {
+            stage: Stage::Before { .. },
+            ..
+        }
+        | RolloutState::Starting { .. } => None,
+        RolloutState::Stepping { .. } if rollout.fast => Some(plan.fast_step().exposure),
+        RolloutState::Stepping { step, .. } => {
+            Some(plan.steps.get(*step as usize)?.exposure.clone())
+        }
+        _ => None,
     }
 }
 

@@ -6,7 +6,7 @@ use crate::store::Store;
 use sluice_control::Record;
 use sluice_model::plan::{Check, Exposure, Limit, Metric, Step};
 use sluice_model::{
-    Plan, ReportEntry, RolloutId, RolloutState, Rule, ServiceStatus, Verdict, Weight,
+    Observation, Plan, ReportEntry, RolloutId, RolloutState, Rule, ServiceStatus, Verdict, Weight,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -50,7 +50,13 @@ fn must_pass(step: &Step, check: &Check, of_plan: bool) -> bool {
 
 impl Watch {
     /// A transition is about to be stored in `store`.
-    pub(crate) fn stored(&mut self, now: i64, store: &Store, record: &Record<'_>) {
+    pub(crate) fn stored(
+        &mut self,
+        now: i64,
+        store: &Store,
+        seen: &Observation,
+        record: &Record<'_>,
+    ) {
         self.numbers_rise(now, &store.status, record.status);
         self.answers(now, store, record);
         let plan_of = |status: &ServiceStatus| {
@@ -74,6 +80,9 @@ impl Watch {
             };
             if let Some(plan) = plan {
                 self.entry(now, plan, status, entry);
+                if entry.rule == Rule::Promoted {
+                    self.promoted(now, plan, status, seen);
+                }
             }
         }
         if let (Some(plan), Some(rollout)) = (&plan, record.status.running())
@@ -151,11 +160,7 @@ impl Watch {
                 self.ledger.passed.extend(step_in(entry));
             }
             Rule::PromotedFully => self.ledger.skipped_rest = by_operator,
-            Rule::Promoted => {
-                self.ledger.ended += 1;
-                self.promoted(now, plan, status);
-            }
-            Rule::Aborted | Rule::ReturnedToStable | Rule::RolloutSuperseded => {
+            Rule::Promoted | Rule::Aborted | Rule::ReturnedToStable | Rule::RolloutSuperseded => {
                 self.ledger.ended += 1;
             }
             _ => {}
@@ -206,7 +211,7 @@ impl Watch {
         self.ledger.passed.insert(number);
     }
 
-    fn promoted(&mut self, now: i64, plan: &Plan, status: &ServiceStatus) {
+    fn promoted(&mut self, now: i64, plan: &Plan, status: &ServiceStatus, seen: &Observation) {
         let Some(rollout) = &status.rollout else {
             return;
         };
@@ -219,6 +224,16 @@ impl Watch {
             now,
             "a promotion has every step behind it",
             || format!("of {steps} steps {passed:?} passed"),
+        );
+        let available = seen
+            .replicas
+            .get(&rollout.target)
+            .map_or(0, |counts| counts.available);
+        self.promise(
+            available >= plan.replicas,
+            now,
+            "a promotion has its replicas",
+            || format!("{available} of {} available", plan.replicas),
         );
         let hopeless = self.hopeless.contains(&rollout.target);
         let by_operator = skipped || self.ledger.skipped;

@@ -3,6 +3,7 @@
 
 use super::Watch;
 use crate::site::Site;
+use sluice_model::plan::OnTrouble;
 use sluice_model::{Decision, Plan, RolloutState, ServiceStatus, Stage, Verdict};
 use std::time::Duration;
 
@@ -84,6 +85,12 @@ impl Watch {
         self.promise(open.is_empty(), at, "every command is answered", || {
             format!("{open:?}")
         });
+        self.promise(
+            !waits_too_long(site),
+            at,
+            "waiting for replicas ends",
+            || format!("{:?}", status.rollout),
+        );
         let tolerated = self.tolerates_bad(site);
         self.promise(
             tolerated.is_none(),
@@ -112,13 +119,16 @@ impl Watch {
             Stage::Baking { .. } | Stage::After { .. } | Stage::Gate { .. }
         );
         let hopeless = self.hopeless.contains(&rollout.target);
-        if !hopeless || !judged || rollout.fast || rollout.pause.is_some() {
+        if !hopeless || !judged || rollout.fast {
             return None;
         }
         let plan = site.store.plans.get(&rollout.target)?;
         let step = plan.steps.get(*step as usize)?;
         let mut checks = step.checks.iter().chain(&plan.checks);
         let check = checks.find(|check| check.name.as_str() == "errors")?;
+        if rollout.pause.is_some() && check.on_fail == OnTrouble::Pause {
+            return None;
+        }
         let judged_for = site.wall().since(rollout.traffic_since?);
         if judged_for < check.window + LOOKS_WITHIN {
             return None;
@@ -133,4 +143,23 @@ impl Watch {
             )
         })
     }
+}
+
+/// Whether a step waits for replicas for longer than its plan allows, with a stable side to go back to.
+fn waits_too_long(site: &Site) -> bool {
+    let status = &site.store.status;
+    let Some(rollout) = status.running().filter(|rollout| rollout.pause.is_none()) else {
+        return false;
+    };
+    let RolloutState::Stepping {
+        stage: Stage::Scaling { since, .. },
+        ..
+    } = &rollout.state
+    else {
+        return false;
+    };
+    let plan = site.store.plans.get(&rollout.target);
+    let waited = site.wall().since(*since);
+    status.stable.is_some()
+        && plan.is_some_and(|plan| waited > plan.progress_deadline + LOOKS_WITHIN)
 }
