@@ -32,8 +32,19 @@ impl Workspace {
     }
 
     /// A cargo command in the root folder.
+    ///
+    /// It does not see what cargo told this program about itself: build scripts that look at such
+    /// variables would run again, and their crates be built again, with every change of the caller.
     pub(crate) fn cargo(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.cargo);
+        for (name, _) in std::env::vars_os() {
+            let of_package = name.to_str().is_some_and(|name| {
+                name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+            });
+            if of_package {
+                command.env_remove(name);
+            }
+        }
         command.current_dir(&self.root).args(arguments);
         command
     }

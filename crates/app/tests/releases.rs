@@ -174,6 +174,13 @@ fn a_gate_waits_for_approval_and_a_preview_is_reachable_before() {
     assert_eq!(load::ask(sluice.address(), &mut None).unwrap().0, "1");
     sluice.json(&["promote", "web", "--wait"]);
     assert_eq!(load::ask(sluice.address(), &mut None).unwrap().0, "2");
+    let without = text.replace("    preview: 127.0.0.1:0\n", "");
+    sluice.write(&without.replace("bake: 200ms", "bake: 100ms"));
+    sluice.json(&["deploy", "web"]);
+    assert!(
+        load::ask(preview, &mut None).is_err(),
+        "a preview that the document no longer names answers"
+    );
 }
 
 #[test]

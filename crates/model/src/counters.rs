@@ -82,6 +82,14 @@ impl Histogram {
         })
     }
 
+    /// Observations in buckets above the one of `micros`: exactly those that took longer, when `micros` is
+    /// the end of a bucket.
+    #[must_use]
+    pub fn above(&self, micros: u64) -> u64 {
+        let above = self.counts.iter().skip(Self::bucket_of(micros) + 1);
+        above.sum()
+    }
+
     /// What was added since `earlier`, a former state of the same histogram. A counter that went
     /// back (a restart) counts from zero.
     #[must_use]
@@ -108,6 +116,8 @@ impl Histogram {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SideCounters {
+    /// Requests (or TCP connections) begun: finished, in flight, or left by their client.
+    pub assigned: u64,
     /// Requests (or TCP connections) finished.
     pub requests: u64,
     /// Finished requests by status class: index 0 is 1xx … index 4 is 5xx (transport failures and
@@ -149,6 +159,7 @@ impl SideCounters {
             *cell = sub(self.classes[index], earlier.classes[index]);
         }
         SideCounters {
+            assigned: sub(self.assigned, earlier.assigned),
             requests: sub(self.requests, earlier.requests),
             classes,
             connect_failures: sub(self.connect_failures, earlier.connect_failures),
@@ -165,6 +176,7 @@ impl SideCounters {
 
     /// Adds another side's counts (another worker, another segment).
     pub fn merge(&mut self, other: &SideCounters) {
+        self.assigned += other.assigned;
         self.requests += other.requests;
         for (cell, more) in self.classes.iter_mut().zip(other.classes) {
             *cell += more;

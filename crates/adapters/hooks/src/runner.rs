@@ -102,9 +102,16 @@ impl HookRunner {
         };
         let runner = self.clone();
         self.shared.runtime.spawn(async move {
-            let outcome = runner.carry_out(&effect).await;
+            // In a task of its own: a panic in there is an outcome like any other.
+            let id = effect.id.clone();
+            let work = tokio::spawn(async move { runner.carry_out(&effect).await });
+            let outcome = work.await.unwrap_or_else(|error| EffectOutcome::Failed {
+                message: format!(
+                    "hook `{id}`: Sluice failed in carrying it out: {error}; report it"
+                ),
+            });
             claim.finish(outcome.clone());
-            on_done(effect.id, outcome);
+            on_done(id, outcome);
         });
         Started::Now
     }

@@ -45,6 +45,8 @@ pub struct LocalConfig {
     pub log_limits: LogLimits,
     /// What replicas inherit, below their own environment.
     pub inherited_env: BTreeMap<String, String>,
+    /// The soft limit of open files that replicas get; this process's own when absent.
+    pub open_files: Option<u64>,
 }
 
 impl LocalConfig {
@@ -56,6 +58,7 @@ impl LocalConfig {
             sluice_id: sluice_id.into(),
             log_limits: LogLimits::default(),
             inherited_env: inherited_env(),
+            open_files: None,
         }
     }
 

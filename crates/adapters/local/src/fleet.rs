@@ -72,6 +72,8 @@ pub(crate) enum Goal {
     Run,
     /// End it; there is no way back.
     Stop,
+    /// End it soon: what is left of its drain and grace is cut to [`crate::HURRY_GRACE`].
+    Hurry,
     /// Leave it to a successor, without a signal.
     Detach,
 }
@@ -115,7 +117,7 @@ impl Replica {
     }
 
     fn is_stopping(&self) -> bool {
-        *self.goal.borrow() == Goal::Stop
+        matches!(*self.goal.borrow(), Goal::Stop | Goal::Hurry)
     }
 
     fn may_get_traffic(&self) -> bool {

@@ -8,7 +8,8 @@ use crate::config::LocalConfig;
 use crate::environment::{self, CommandError};
 use crate::process::Process;
 use crate::record::Spec;
-use rustix::process::Pid;
+use rustix::io::Errno;
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 use sluice_model::ReplicaId;
 use std::collections::BTreeMap;
@@ -54,6 +55,7 @@ pub(crate) struct Launch {
     env: BTreeMap<String, String>,
     workdir: PathBuf,
     account: Option<Account>,
+    open_files: Option<u64>,
 }
 
 impl Launch {
@@ -89,6 +91,7 @@ impl Launch {
             env,
             workdir,
             account,
+            open_files: config.open_files,
         };
         launch.with_command(&spec.workload.command)
     }
@@ -125,6 +128,7 @@ impl Launch {
                 spawned => break spawned.map_err(failed)?,
             }
         };
+        self.limit_open_files(&child);
         Process::of_child(Pid::from_child(&child)).map_err(|error| {
             // It cannot be supervised, so it must not stay: it is our child and not reaped, so the
             // pid is still its own.
@@ -162,6 +166,26 @@ impl Launch {
                 })?
                 .join()
                 .unwrap_or_else(|_| Err(io::Error::other("the starting thread failed"))),
+        }
+    }
+
+    /// Takes the raised limit of this process back for a child. It may have run for a moment before: who
+    /// reads the limit first thing sees a higher one, and nothing else.
+    fn limit_open_files(&self, child: &Child) {
+        let Some(soft) = self.open_files else {
+            return;
+        };
+        let hard = getrlimit(Resource::Nofile).maximum;
+        let limit = Rlimit {
+            current: Some(hard.map_or(soft, |hard| soft.min(hard))),
+            maximum: hard,
+        };
+        match prlimit(Some(Pid::from_child(child)), Resource::Nofile, limit) {
+            // It has ended already.
+            Ok(_) | Err(Errno::SRCH) => {}
+            Err(error) => {
+                tracing::warn!(pid = child.id(), %error, "a process keeps Sluice's own limit of open files");
+            }
         }
     }
 

@@ -41,4 +41,5 @@ pub use config::{LocalConfig, LocalError, LogLimits, Routing};
 pub use fleet::{REPLICAS_MAX, ReplicaInfo, ReplicaState};
 pub use follow::{LogLine, LogQuery};
 pub use platform::LocalPlatform;
+pub use supervise::HURRY_GRACE;
 pub use usage::Usage;

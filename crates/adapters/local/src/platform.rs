@@ -175,6 +175,21 @@ impl LocalPlatform {
         }
     }
 
+    /// Cuts short what [`LocalPlatform::stop_all`] waits for: no more draining, and at most
+    /// [`crate::HURRY_GRACE`] between SIGTERM and SIGKILL. Replicas that are not being stopped are not
+    /// touched.
+    pub fn hurry(&self) {
+        for (_, replica) in self.shared.lock().replicas() {
+            replica.goal.send_if_modified(|goal| {
+                let stops = *goal == Goal::Stop;
+                if stops {
+                    *goal = Goal::Hurry;
+                }
+                stops
+            });
+        }
+    }
+
     /// Leaves every process running for a successor and stops supervising, without a signal. The
     /// proxy keeps its endpoints. From now on nothing is started.
     pub fn detach(&self) {

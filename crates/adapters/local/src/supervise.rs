@@ -33,6 +33,8 @@ const DRAIN_POLL: Duration = Duration::from_millis(10);
 /// Looks in a row that must find nothing in flight: a request may have chosen the replica just
 /// before it left the routing, and not be counted yet.
 const DRAIN_QUIET_LOOKS: u32 = 3;
+/// Longest grace of a replica once the end is in a hurry ([`crate::LocalPlatform::hurry`]).
+pub const HURRY_GRACE: Duration = Duration::from_secs(1);
 /// Pause before processes that survived SIGKILL are tried again.
 const STUCK_PAUSE: Duration = Duration::from_secs(5);
 
@@ -69,7 +71,7 @@ impl Supervisor {
             let started = match (running.take(), self.goal_now()) {
                 (Some(running), _) => Ok(running),
                 (None, Goal::Run) => self.start().await,
-                (None, Goal::Stop) => break,
+                (None, Goal::Stop | Goal::Hurry) => break,
                 (None, Goal::Detach) => return,
             };
             let (reason, was_healthy) = match started {
@@ -172,7 +174,7 @@ impl Supervisor {
             tokio::select! {
                 () = running.process.ended() => break Turn::Exited,
                 goal = other_goal(&mut self.goal) => {
-                    break if goal == Goal::Stop { Turn::Stop } else { Turn::Detach };
+                    break if goal == Goal::Detach { Turn::Detach } else { Turn::Stop };
                 }
                 Some(event) = events.recv() => match event {
                     HealthEvent::Ready => {
@@ -220,21 +222,32 @@ impl Supervisor {
         }
     }
 
-    /// Out of routing (which has happened), drain, SIGTERM, grace, SIGKILL.
+    /// Out of routing (which has happened), drain, SIGTERM, grace, SIGKILL; in a hurry the last three at
+    /// once.
     async fn stop(&mut self, mut running: Running, group: &Group) -> End {
         running.record.stopping = true;
         self.save(running.record.clone()).await;
         self.note_end(ReplicaState::Draining);
         let stopping = self.spec.workload.stop.clone();
         let mut handed_over = self.goal.clone();
-        let work = async {
+        let mut hurried = self.goal.clone();
+        // A grace of zero still is a SIGTERM first, as everywhere.
+        let grace = stopping.grace.max(DRAIN_POLL);
+        let in_order = async {
             tokio::select! {
                 () = self.drain(stopping.drain) => {}
                 () = running.process.ended() => {}
             }
             self.note_end(ReplicaState::Terminating);
-            // A grace of zero still is a SIGTERM first, as everywhere.
-            self.end(&running.process, group, stopping.grace.max(DRAIN_POLL))
+            self.end(&running.process, group, grace).await;
+        };
+        let work = async {
+            tokio::select! {
+                () = in_order => return,
+                _ = hurried.wait_for(|goal| *goal == Goal::Hurry) => {}
+            }
+            self.note_end(ReplicaState::Terminating);
+            self.end(&running.process, group, grace.min(HURRY_GRACE))
                 .await;
         };
         tokio::select! {

@@ -184,6 +184,42 @@ async fn whoever_ignores_sigterm_is_killed_with_all_that_it_started() {
 }
 
 #[tokio::test]
+async fn a_hurried_end_does_not_wait_for_a_long_grace() {
+    let stage = Stage::open().await;
+    let mut workload = server(&["--ignore-term"]);
+    workload.stop.grace = Duration::from_secs(3_600);
+    let one = revision(1, workload);
+    stage.want(&[(&one, 2)]);
+    stage.until_ready(1, 2).await;
+    let pids: Vec<i32> = stage
+        .replicas()
+        .iter()
+        .filter_map(|replica| replica.pid)
+        .collect();
+    let (stopped, ()) =
+        tokio::join!(biased; stage.platform.stop_all(), async { stage.platform.hurry() });
+    stopped.expect("every process can be ended");
+    assert!(pids.iter().all(|pid| !is_alive(*pid)));
+}
+
+#[tokio::test]
+async fn replicas_get_the_limit_of_open_files_that_they_are_given() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let stage = Stage::open_with(folder, |config| config.open_files = Some(77)).await;
+    let one = revision(1, server(&[]));
+    stage.want(&[(&one, 1)]);
+    stage.until_ready(1, 1).await;
+    let pid = stage.replicas()[0].pid.expect("it runs");
+    let limits = fs::read_to_string(format!("/proc/{pid}/limits")).expect("it runs");
+    let line = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"));
+    let soft = line.and_then(|line| line.split_whitespace().nth(3));
+    assert_eq!(soft, Some("77"));
+    stage.close().await;
+}
+
+#[tokio::test]
 async fn a_replica_runs_as_the_user_that_it_is_given() {
     let is_root = fs::read_to_string("/proc/self/status")
         .expect("/proc is there")

@@ -6,6 +6,7 @@
 //! replica may still break off in the middle.
 
 use crate::head::is_grpc;
+use crate::shards::Shard;
 use crate::worker::Worker;
 use crate::worker::local::{ReplicaLocal, RevisionLocal};
 use http::StatusCode;
@@ -55,6 +56,7 @@ pub(crate) struct Charge {
     replica: Rc<ReplicaLocal>,
     started: Instant,
     outcome: Outcome,
+    by_chance: bool,
 }
 
 impl Charge {
@@ -71,13 +73,27 @@ impl Charge {
             replica: Rc::clone(replica),
             started: Instant::now(),
             outcome: Outcome::Reserved,
+            by_chance: false,
         }
+    }
+
+    /// The weights alone chose the revision, and this is the first attempt: the request counts in the
+    /// comparison of the two sides.
+    pub(crate) fn assigned_by_chance(&mut self) {
+        self.by_chance = true;
+    }
+
+    fn tally(&self, count: impl Fn(&Shard)) {
+        self.revision.count(self.by_chance, count);
     }
 
     /// The request is about to be sent.
     pub(crate) fn begin(&mut self) {
         self.outcome = Outcome::Waiting;
-        self.revision.count(|shard| shard.in_flight.add(1));
+        self.tally(|shard| {
+            shard.assigned.add(1);
+            shard.in_flight.add(1);
+        });
     }
 
     pub(crate) fn replica(&self) -> &Rc<ReplicaLocal> {
@@ -99,7 +115,7 @@ impl Charge {
     }
 
     fn fail(&mut self, failure: Failure) {
-        self.revision.count(|shard| {
+        self.tally(|shard| {
             shard.classes[FAILED].add(1);
             match failure {
                 Failure::Broken => shard.connect_failures.add(1),
@@ -119,7 +135,7 @@ impl Charge {
     pub(crate) fn answered(&mut self, status: StatusCode, headers: &HeaderMap) {
         let micros = self.started.elapsed().as_micros();
         let micros = u64::try_from(micros).unwrap_or(u64::MAX);
-        self.revision.count(|shard| shard.latency(micros));
+        self.tally(|shard| shard.latency(micros));
         let shared = &self.worker.shared;
         self.replica
             .replica
@@ -151,13 +167,13 @@ impl Charge {
     }
 
     fn count(&mut self, class: Class) {
-        self.revision.count(|shard| shard.classes[class].add(1));
+        self.tally(|shard| shard.classes[class].add(1));
         self.outcome = Outcome::Counted;
     }
 
     /// Body bytes went to the client.
     pub(crate) fn sent(&mut self, bytes: u64) {
-        self.revision.count(|shard| shard.bytes_out.add(bytes));
+        self.tally(|shard| shard.bytes_out.add(bytes));
     }
 
     /// More of the body came after its first piece: a long answer is counted before its end.
@@ -194,7 +210,7 @@ impl Drop for Charge {
         if self.outcome == Outcome::Reserved {
             return;
         }
-        self.revision.count(|shard| shard.in_flight.subtract(1));
+        self.tally(|shard| shard.in_flight.subtract(1));
         if self.outcome == Outcome::Over {
             return;
         }
@@ -202,7 +218,7 @@ impl Drop for Charge {
         if let Outcome::Answered(class) = self.outcome {
             self.count(class);
         }
-        self.revision.count(|shard| shard.client_aborts.add(1));
+        self.tally(|shard| shard.client_aborts.add(1));
     }
 }
 

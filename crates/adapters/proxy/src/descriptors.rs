@@ -8,11 +8,11 @@ use sluice_model::ServiceName;
 /// Descriptors that one client takes: its own connection, and one to a replica.
 const EACH: u64 = 2;
 
-/// Raises the soft limit to the hard one.
-pub(crate) fn raise() {
+/// Raises the soft limit to the hard one, and answers what it was; absent when there was none.
+pub(crate) fn raise() -> Option<u64> {
     let limit = getrlimit(Resource::Nofile);
     if limit.current == limit.maximum {
-        return;
+        return limit.current;
     }
     let raised = Rlimit {
         current: limit.maximum,
@@ -21,6 +21,7 @@ pub(crate) fn raise() {
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
         tracing::warn!(%error, limit = ?limit.current, "cannot raise the limit of open files");
     }
+    limit.current
 }
 
 /// Tells when a service may have more connections than there are descriptors for.

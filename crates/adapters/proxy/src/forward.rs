@@ -14,7 +14,7 @@ use crate::upstream::{self, Attempt, Raw, SendError};
 use crate::worker::local::{ReplicaLocal, RevisionLocal, View};
 use http::{HeaderValue, StatusCode, header};
 use sluice_model::RevisionNumber;
-use sluice_routing::{MirrorDecision, RouteDecision, UnitId};
+use sluice_routing::{DecidedBy, MirrorDecision, RouteDecision, UnitId};
 use std::rc::Rc;
 
 /// How long a browser keeps its side: longer than a rollout should take, in seconds (30 days).
@@ -82,7 +82,10 @@ fn route(client: &Client, head: &RequestHead) -> Option<Route> {
             ListenerRole::Main => table.decide(head, draw),
             ListenerRole::Preview => table.decide_preview(),
         }?;
-        let leased = lease(client, view, decision.revision, &[]);
+        let mut leased = lease(client, view, decision.revision, &[]);
+        if let (DecidedBy::Weight, Some(leased)) = (decision.by, &mut leased) {
+            leased.assigned_by_chance();
+        }
         let copy = decision.mirror.and_then(|mirror| {
             mirror::has_room(worker)
                 .then(|| view.lease(worker, mirror.revision, &[]))
@@ -105,16 +108,26 @@ pub(crate) struct Leased {
     charge: Charge,
     /// The revision that should have served, and had nothing to serve with.
     missing: Option<Rc<RevisionLocal>>,
+    /// See [`Charge::assigned_by_chance`].
+    by_chance: bool,
 }
 
 impl Leased {
+    /// The weights alone chose the revision.
+    pub(crate) fn assigned_by_chance(&mut self) {
+        self.by_chance = true;
+    }
+
     /// Begins the attempt. A revision without a replica does not look better for having none.
     pub(crate) fn begin(mut self) -> Charge {
         if let Some(missing) = self.missing {
-            missing.count(|shard| {
+            missing.count(self.by_chance, |shard| {
+                shard.assigned.add(1);
                 shard.classes[4].add(1);
                 shard.connect_failures.add(1);
             });
+        } else if self.by_chance {
+            self.charge.assigned_by_chance();
         }
         self.charge.begin();
         self.charge
@@ -134,6 +147,7 @@ pub(crate) fn lease(
         return Some(Leased {
             charge,
             missing: None,
+            by_chance: false,
         });
     }
     if client.listener.role == ListenerRole::Preview {
@@ -146,7 +160,11 @@ pub(crate) fn lease(
         .filter(|other| *other != number)?;
     let charge = view.lease(worker, other, tried)?;
     let missing = view.revision(number).filter(|_| tried.is_empty()).cloned();
-    Some(Leased { charge, missing })
+    Some(Leased {
+        charge,
+        missing,
+        by_chance: false,
+    })
 }
 
 /// Asks one replica, then others where that is allowed.

@@ -166,7 +166,7 @@ async fn compare(
     let limits = &client.listener.limits;
     let patience = limits.request_timeout.saturating_add(limits.idle_timeout);
     if let Ok(Ok(original)) = tokio::time::timeout(patience, original).await {
-        revision.count(|shard| {
+        revision.count(false, |shard| {
             shard.mirrored.add(1);
             if original != copy {
                 shard.mirror_diffs.add(1);

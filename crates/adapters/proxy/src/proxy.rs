@@ -31,6 +31,7 @@ pub struct Proxy {
 struct Inner {
     shared: Arc<Shared>,
     services: Mutex<BTreeMap<ServiceName, Arc<ServiceState>>>,
+    open_files_before: Option<u64>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -53,7 +54,7 @@ impl Proxy {
     /// # Errors
     /// When the system gives no thread.
     pub fn start(config: ProxyConfig) -> Result<Proxy, ProxyError> {
-        descriptors::raise();
+        let open_files_before = descriptors::raise();
         let workers = match config.workers {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             workers => workers,
@@ -63,6 +64,7 @@ impl Proxy {
         let mut inner = Inner {
             shared: Arc::clone(&shared),
             services: Mutex::default(),
+            open_files_before,
             threads: Vec::with_capacity(workers),
         };
         for (index, inbox) in inboxes.into_iter().enumerate() {
@@ -80,6 +82,13 @@ impl Proxy {
         Ok(Proxy {
             inner: Arc::new(inner),
         })
+    }
+
+    /// The soft limit of open files before this proxy raised it to the hard one; absent when there was
+    /// none. For child processes: some of them try every descriptor up to their limit.
+    #[must_use]
+    pub fn open_files_before(&self) -> Option<u64> {
+        self.inner.open_files_before
     }
 
     /// Accepts connections for a service: on the listener's address, or its preview address. With
@@ -129,6 +138,16 @@ impl Proxy {
         }
         self.inner.shared.wake();
         Ok(bound)
+    }
+
+    /// Ends listening on one address of a service, which is free at once; requests in flight there still get
+    /// their answers, and idle connections are closed. Nothing happens when there is no such listener.
+    pub fn close_listener(&self, service: &ServiceName, role: ListenerRole) {
+        let state = self.services().get(service).cloned();
+        if let Some(removed) = state.and_then(|state| state.remove_listener(role)) {
+            removed.close(true);
+            self.inner.shared.wake();
+        }
     }
 
     /// Replaces the routing of a service: one atomic store, which the next request on every worker sees.
@@ -181,8 +200,10 @@ impl Proxy {
             .unwrap_or_default()
     }
 
-    /// Counters of each revision within each weight segment ([`Routes::segment`]); old segments are
-    /// forgotten. A request belongs to the segment in which it began.
+    /// Counters of each revision within each weight segment ([`Routes::segment`]), of those requests that
+    /// chance assigned: neither matches, copies nor the preview, and of a request that was tried again the
+    /// first attempt only. Body bytes are not counted here. Old segments are forgotten. A request belongs to
+    /// the segment in which it began.
     #[must_use]
     pub fn segment_counters(
         &self,

@@ -233,6 +233,10 @@ impl ServiceState {
         self.control().listeners.insert(listener.role, listener)
     }
 
+    pub(crate) fn remove_listener(&self, role: ListenerRole) -> Option<Arc<ListenerState>> {
+        self.control().listeners.remove(&role)
+    }
+
     pub(crate) fn listener(&self, role: ListenerRole) -> Option<Arc<ListenerState>> {
         self.control().listeners.get(&role).cloned()
     }

@@ -35,6 +35,7 @@ impl Count {
 #[derive(Debug)]
 #[repr(align(128))]
 pub(crate) struct Shard {
+    pub(crate) assigned: Count,
     pub(crate) classes: [Count; 5],
     pub(crate) connect_failures: Count,
     pub(crate) timeouts: Count,
@@ -50,6 +51,7 @@ pub(crate) struct Shard {
 impl Default for Shard {
     fn default() -> Self {
         Self {
+            assigned: Count::default(),
             classes: Default::default(),
             connect_failures: Count::default(),
             timeouts: Count::default(),
@@ -71,6 +73,7 @@ impl Shard {
     }
 
     fn read_into(&self, sum: &mut SideCounters) {
+        sum.assigned += self.assigned.get();
         for (total, class) in sum.classes.iter_mut().zip(&self.classes) {
             let count = class.get();
             *total += count;

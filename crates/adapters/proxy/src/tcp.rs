@@ -47,11 +47,15 @@ async fn connect(client: &Client) -> Option<(Charge, ReplicaConnection)> {
     for _ in 0..=limits.retries_max {
         let leased = client.service.settled(|view| {
             let table = &view.snapshot.table;
-            let number = match client.listener.role {
-                ListenerRole::Main => table.decide_connection(draw),
-                ListenerRole::Preview => table.decide_preview().map(|decision| decision.revision),
-            }?;
-            lease(client, view, number, &tried)
+            let (number, by_chance) = match client.listener.role {
+                ListenerRole::Main => (table.decide_connection(draw)?, tried.is_empty()),
+                ListenerRole::Preview => (table.decide_preview()?.revision, false),
+            };
+            let mut leased = lease(client, view, number, &tried)?;
+            if by_chance {
+                leased.assigned_by_chance();
+            }
+            Some(leased)
         });
         let Some(leased) = leased else { break };
         let charge = leased.begin();

@@ -91,7 +91,9 @@ where
         let going_up = up.poll(&mut near.io, &mut near.buffer, &mut far.io, cx);
         let going_down = down.poll(&mut far.io, &mut far.buffer, &mut near.io, cx);
         let (sent, received) = (up.moved - sent, down.moved - received);
-        charge.revision().count(|shard| shard.bytes_in.add(sent));
+        charge
+            .revision()
+            .count(false, |shard| shard.bytes_in.add(sent));
         charge.sent(received);
         match (going_up, going_down) {
             (Poll::Ready(Err(Broke::Reader)), _) | (_, Poll::Ready(Err(Broke::Writer))) => {

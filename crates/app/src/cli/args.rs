@@ -262,7 +262,7 @@ Example:
     #[command(after_help = "\
 Example:
   sluice stop
-  sluice stop --now                    # without waiting for requests in flight")]
+  sluice stop --now                    # cut what is in flight, at most a second for replicas")]
     Stop(StopArgs),
 }
 
@@ -566,7 +566,7 @@ pub(crate) struct AuditShowArgs {
 /// Arguments of `stop`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct StopArgs {
-    /// Do not wait for requests in flight
+    /// Cut requests in flight, and give replicas at most a second to end
     #[arg(long)]
     pub(crate) now: bool,
 

@@ -34,7 +34,10 @@ pub(super) async fn open_parts(
 ) -> anyhow::Result<Opened> {
     let store = open_store(options, lock_wait).await?;
     let sluice_id = sluice_id(&store)?;
-    let config = LocalConfig::new(&options.state_dir, sluice_id);
+    let config = LocalConfig {
+        open_files: proxy.open_files_before(),
+        ..LocalConfig::new(&options.state_dir, sluice_id)
+    };
     let routing = Arc::new(ProxyRouting(proxy.clone()));
     let (platform, adopted) = LocalPlatform::open(config, routing)
         .await

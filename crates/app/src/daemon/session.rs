@@ -254,21 +254,37 @@ impl Session {
     }
 
     /// Ends everything in order: out of the listeners, requests in flight, replicas. `hurry` ends the wait
-    /// for requests in flight.
+    /// for requests in flight, and cuts the replicas' drain and grace short.
     pub(crate) async fn stop(&mut self, hurry: impl Future<Output = ()>) -> anyhow::Result<()> {
         self.quick |= *self.ending.borrow() == Ending::Quick;
         let drain = if self.quick { Duration::ZERO } else { DRAIN };
         self.pause_control().await;
+        let mut hurry = std::pin::pin!(hurry);
         let report = tokio::select! {
             report = self.parts.proxy.drain(drain) => report,
-            () = hurry => self.parts.proxy.drain(Duration::ZERO).await,
+            () = &mut hurry => {
+                self.quick = true;
+                self.parts.proxy.drain(Duration::ZERO).await
+            }
+        };
+        let hurried = async {
+            if !self.quick {
+                hurry.await;
+            }
         };
         tracing::info!(?report, "no more requests");
-        self.parts
-            .platform
-            .stop_all()
-            .await
-            .context("the replicas did not all end")
+        let platform = &self.parts.platform;
+        let mut stopping = std::pin::pin!(platform.stop_all());
+        let stopped = tokio::select! {
+            // First everything is told to stop; then it can be hurried.
+            biased;
+            stopped = &mut stopping => stopped,
+            () = hurried => {
+                platform.hurry();
+                stopping.await
+            }
+        };
+        stopped.context("the replicas did not all end")
     }
 
     /// Hands over to a successor.

@@ -54,15 +54,22 @@ impl ServiceWorld<'_> {
             .unwrap_or_default()
     }
 
+    /// The plan's own checks, the present step's, and those of the step whose traffic still flows.
     fn checks<'p>(plan: &'p Plan, status: &ServiceStatus) -> Vec<&'p Check> {
-        let step = status.running().and_then(|rollout| match &rollout.state {
-            RolloutState::Stepping { step, .. } => plan.steps.get(*step as usize),
+        let rollout = status.running();
+        let present = rollout.and_then(|rollout| match &rollout.state {
+            RolloutState::Stepping { step, .. } => Some(*step),
             _ => None,
         });
-        plan.checks
-            .iter()
-            .chain(step.into_iter().flat_map(|step| &step.checks))
-            .collect()
+        let flowing = rollout
+            .and_then(|rollout| rollout.traffic_step)
+            .filter(|step| Some(*step) != present);
+        let of_steps = present
+            .into_iter()
+            .chain(flowing)
+            .filter_map(|step| plan.steps.get(step as usize))
+            .flat_map(|step| &step.checks);
+        plan.checks.iter().chain(of_steps).collect()
     }
 
     /// Starts the measurements anew when a step's traffic has begun.

@@ -179,7 +179,7 @@ impl RequestBody {
             *room = room.checked_sub(count).ok_or(BodyError::TooLarge)?;
         }
         if let Some(meter) = &self.meter {
-            meter.count(|shard| shard.bytes_in.add(count));
+            meter.count(false, |shard| shard.bytes_in.add(count));
         }
         if let Some(tee) = &self.tee {
             tee.push(data);

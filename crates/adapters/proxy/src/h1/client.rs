@@ -21,7 +21,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use tokio::net::TcpStream;
 
 /// Interim answers (1xx) before the final one.
@@ -49,8 +49,17 @@ impl ReplicaConnection {
         })
     }
 
-    /// Whether the replica neither closed it nor sent anything unasked. One system call.
+    /// Whether the replica neither closed it nor sent anything unasked, as far as the system has told.
+    ///
+    /// A read that left room in its buffer, as every last read of an answer does, clears the stream's
+    /// readiness; only what arrived since sets it. A system call is made in that case alone.
     pub(crate) fn is_quiet(&self) -> bool {
+        let readiness = self
+            .stream
+            .poll_read_ready(&mut Context::from_waker(Waker::noop()));
+        if readiness.is_pending() {
+            return true;
+        }
         let mut byte = [0_u8];
         let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
         matches!(

@@ -189,10 +189,12 @@ pub(crate) struct RevisionLocal {
 }
 
 impl RevisionLocal {
-    /// Counts in both the revision's and its segment's counters.
-    pub(crate) fn count(&self, count: impl Fn(&Shard)) {
+    /// Counts in the revision's counters, and in its segment's when the request came `by_chance`.
+    pub(crate) fn count(&self, by_chance: bool, count: impl Fn(&Shard)) {
         count(&self.total);
-        count(&self.segment);
+        if by_chance {
+            count(&self.segment);
+        }
     }
 }
 

@@ -103,6 +103,18 @@ async fn matches_win_over_weights() {
             "{path} {name}: {value}"
         );
     }
+    setup
+        .counted(CANARY, |counters| counters.requests == 4)
+        .await;
+    let by_chance = setup.proxy.segment_counters(&setup.service);
+    let sum = |side| -> u64 {
+        let of_side = by_chance
+            .iter()
+            .filter(|((revision, _), _)| *revision == side);
+        of_side.map(|(_, counters)| counters.assigned).sum()
+    };
+    assert_eq!(sum(CANARY), 0, "what matches is not assigned by chance");
+    assert_eq!(sum(STABLE), 2);
 }
 
 #[tokio::test]

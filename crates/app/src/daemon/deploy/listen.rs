@@ -56,7 +56,7 @@ pub(in crate::daemon) fn listen_on(
     let sockets = own_sockets(parts, service)?;
     let mut roles = Vec::new();
     let bound = bind(parts, service, listener, (main, preview), &mut roles);
-    let moved = Moved {
+    let mut moved = Moved {
         service: service.clone(),
         change: Some(Change {
             before,
@@ -66,6 +66,9 @@ pub(in crate::daemon) fn listen_on(
     };
     match bound {
         Ok(listening) => {
+            if listening.preview.is_none() {
+                moved.close(parts, ListenerRole::Preview);
+            }
             lock(&parts.listeners).insert(service.clone(), listening);
             Ok(moved)
         }
@@ -138,6 +141,14 @@ fn own_sockets(
 }
 
 impl Moved {
+    /// Ends listening on an address that the document no longer names.
+    fn close(&mut self, parts: &Parts, role: ListenerRole) {
+        parts.proxy.close_listener(&self.service, role);
+        if let Some(change) = &mut self.change {
+            change.roles.push(role);
+        }
+    }
+
     /// Back to the addresses before.
     pub(super) fn take_back(self, parts: &Parts) {
         let service = &self.service;
