@@ -5,6 +5,7 @@
 //! what a user asks for, `status` for where a service stands, `observation` for what the world
 //! looks like, and `decision` for what the engine answers.
 
+pub mod analysis;
 pub mod command;
 pub mod counters;
 pub mod decision;
@@ -22,6 +23,7 @@ pub mod view;
 pub mod weight;
 pub mod workload;
 
+pub use analysis::{Sequential, SplitCounts, WeightCounts};
 pub use command::{Command, CommandKind, CommandOutcome};
 pub use counters::{Histogram, SideCounters};
 pub use decision::{Decision, Desired, Effect, EffectAction};

@@ -1,5 +1,6 @@
 //! What the world looks like when a decision is made.
 
+use crate::analysis::Sequential;
 use crate::command::Command;
 use crate::ids::{CheckName, EffectId, RevisionNumber};
 use crate::millis;
@@ -56,6 +57,9 @@ pub struct Measurement {
     /// The time that was covered.
     #[serde(with = "millis")]
     pub window: Duration,
+    /// What a sequential comparison stands on; absent for other limits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequential: Option<Sequential>,
 }
 
 /// One side of a measurement.

@@ -220,6 +220,54 @@ pub enum Limit {
         /// Allowed shortfall, in the metric's unit; at least 0.
         margin: f64,
     },
+    /// Tested request by request against the concurrent baseline, with stated error rates; belongs to
+    /// the plan as a whole.
+    NotWorse(NotWorse),
+}
+
+/// A sequential comparison of how often an event happens on both sides: a failed request, or one slower
+/// than a quantile of the baseline that was frozen before.
+///
+/// Two tests run at once. The one says "worse" when the canary's rate is above `ratio` × the
+/// baseline's plus `margin`; the other says "not worse" when it is below `accept_ratio` × the baseline's
+/// plus the accepted margin. Between them nothing is said, and the rollout waits.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NotWorse {
+    /// The multiple of the baseline's rate beyond which the canary is worse; above 0.
+    pub ratio: f64,
+    /// The excess beyond which it is worse, as a share of the requests; 0 to 1.
+    pub margin: f64,
+    /// The multiple below which it is not worse; above 0.
+    pub accept_ratio: f64,
+    /// The excess below which it is not worse, as a share of the requests, from a quarter of the traffic
+    /// on; see [`NotWorse::accept_margin_at`].
+    pub accept_margin: f64,
+    /// Bound on the probability that a canary that is not worse is taken back, in the whole rollout and
+    /// over all its comparisons; the same in each of them. 0 to 1.
+    pub alpha: f64,
+    /// Bound on the probability that a canary beyond the accepted rate is let on to the next step, for
+    /// this comparison; 0 to 1.
+    pub beta: f64,
+    /// This comparison's share of `alpha`; the shares of a plan sum to 1.
+    pub share: f64,
+}
+
+/// Largest accepted excess at a small weight.
+pub const ACCEPT_MARGIN_MAX: f64 = 0.05;
+/// The weight from which on the accepted excess is the tight one.
+const ACCEPT_TIGHT_FROM: f64 = 0.25;
+
+impl NotWorse {
+    /// The excess that is accepted at a weight (0 to 1): the smaller the share of the users, the larger,
+    /// so that weight × excess, the share of users who meet it, keeps the same bound in each step, and
+    /// each step needs about the same number of requests. Never above [`ACCEPT_MARGIN_MAX`], nor below
+    /// [`NotWorse::accept_margin`].
+    #[must_use]
+    pub fn accept_margin_at(&self, weight: f64) -> f64 {
+        let loose = self.accept_margin * (ACCEPT_TIGHT_FROM / weight.max(1e-9));
+        loose.min(ACCEPT_MARGIN_MAX).max(self.accept_margin)
+    }
 }
 
 /// What a failing check or hook, or a deadline, does.

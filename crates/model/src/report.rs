@@ -134,6 +134,9 @@ pub struct Judgement {
     pub metric: Metric,
     /// What was allowed.
     pub limit: Limit,
+    /// Fewest observations for a verdict.
+    #[serde(default)]
+    pub samples_min: u64,
     /// What it says.
     pub verdict: Verdict,
     /// The same for people, with both sides' figures.

@@ -39,6 +39,11 @@ impl Random {
         ((self.next() as u128 * end as u128) >> 64) as u64
     }
 
+    /// A number from 0 to below 1, of 53 bits.
+    pub const fn unit(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
     /// A number from `low` to `high`, both included.
     pub const fn between(&mut self, low: i64, high: i64) -> i64 {
         low + self.below((high - low + 1) as u64) as i64

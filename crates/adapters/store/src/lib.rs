@@ -1,7 +1,7 @@
 //! The store: what Sluice must not forget, in one SQLite file of the state folder.
 //!
 //! It keeps the status of each service, its revisions, the operators' commands until they are
-//! answered, the outcomes of effects, and the decision log, whose entries are chained by their
+//! answered, the outcomes of effects, what running comparisons have counted, and the decision log, whose entries are chained by their
 //! hashes so that a later change shows. A status and the log entries that explain it are written in
 //! one transaction, on disk before [`Store::commit`] returns.
 //!
@@ -13,6 +13,7 @@ mod chain;
 mod commands;
 mod effects;
 mod error;
+mod ledgers;
 mod lock;
 mod log;
 mod revisions;

@@ -254,7 +254,8 @@ Example:
         after_help = "\
 Example:
   sluice audit show checkout
-  sluice audit verify"
+  sluice audit verify
+  sluice audit replay 42"
     )]
     Audit(AuditCommand),
 
@@ -550,6 +551,23 @@ keep it somewhere else, and compare later.
 Example:
   sluice audit verify")]
     Verify,
+
+    /// Judge the evidence of an entry again, from its counts alone
+    #[command(after_help = "\
+The verdicts and e-values are computed anew from what was counted and compared with those that were
+stored, bit for bit. Exit code 1 when one differs.
+
+Example:
+  sluice audit show checkout           # the numbers of the entries
+  sluice audit replay 42")]
+    Replay(AuditReplayArgs),
+}
+
+/// Arguments of `audit replay`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct AuditReplayArgs {
+    /// The entry's number
+    pub(crate) entry: u64,
 }
 
 /// Arguments of `audit show`.

@@ -48,6 +48,7 @@ pub(crate) async fn audit(
             }
             Ok(Exit::Done)
         }
+        AuditCommand::Replay(args) => replay(global, args.entry, output).await,
         AuditCommand::Verify => {
             let report = verify(global).await?;
             if output.is_json() {
@@ -80,6 +81,97 @@ async fn entries(global: &Global, args: AuditShowArgs) -> Result<Vec<Entry>, Fai
     }
     let reader = open(global)?;
     newest(&reader, service, limit, LOG_PAGE_MAX).map_err(|error| unreadable(&error))
+}
+
+/// What `audit replay` prints of one check.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ReplayedCheck {
+    check: String,
+    same: bool,
+    stored: Judgement,
+    again: Judgement,
+}
+
+async fn replay(global: &Global, number: u64, output: Output) -> Result<Exit, Failure> {
+    let entry = entry(global, number).await?;
+    if entry.evidence.is_empty() {
+        return Err(Failure::new(
+            Exit::Missing,
+            "entry",
+            format!(
+                "entry {number} ({}) stands on no measurements; those of the rules checkFailed and stepPassed do",
+                entry.rule
+            ),
+        ));
+    }
+    let replayed = sluice_analysis::replay(&entry.evidence);
+    let checks: Vec<ReplayedCheck> = replayed
+        .into_iter()
+        .map(|it| ReplayedCheck {
+            check: it.stored.check.to_string(),
+            same: it.is_same(),
+            stored: it.stored,
+            again: it.again,
+        })
+        .collect();
+    if output.is_json() {
+        output.json(&checks)?;
+    } else {
+        output.lines(&checks.iter().flat_map(replayed_lines).collect::<Vec<_>>())?;
+    }
+    Ok(if checks.iter().all(|check| check.same) {
+        Exit::Done
+    } else {
+        Exit::Failed
+    })
+}
+
+fn replayed_lines(check: &ReplayedCheck) -> Vec<Line> {
+    let (tone, word) = if check.same {
+        (Tone::Good, "the same, bit for bit")
+    } else {
+        (Tone::Bad, "NOT THE SAME")
+    };
+    vec![
+        Line::new()
+            .with(Tone::Strong, &check.check)
+            .with(Tone::Plain, format!("  {:?}  ", check.again.verdict))
+            .with(tone, word),
+        Line::new().with(Tone::Quiet, format!("  stored  {}", check.stored.message)),
+        Line::new().with(Tone::Quiet, format!("  again   {}", check.again.message)),
+    ]
+}
+
+async fn entry(global: &Global, number: u64) -> Result<Entry, Failure> {
+    let found = if global.server.is_some() {
+        let query = AuditQuery {
+            service: None,
+            limit: Some(1),
+            before: Some(number.saturating_add(1)),
+        };
+        let found = locate::client(global)?.audit(&query).await?;
+        found.into_iter().next().map(of_wire).transpose()?
+    } else {
+        let query = LogQuery {
+            since_seq: number.saturating_sub(1),
+            limit: 1,
+            ..LogQuery::default()
+        };
+        let page = open(global)?
+            .log(&query)
+            .map_err(|error| unreadable(&error))?;
+        page.into_iter().next().map(of_store)
+    };
+    found
+        .filter(|entry| entry.sequence == number)
+        .ok_or_else(|| {
+            Failure::new(
+                Exit::Missing,
+                "entry",
+                format!("there is no entry {number}; `sluice audit show` lists them"),
+            )
+        })
 }
 
 async fn verify(global: &Global) -> Result<VerifyReport, Failure> {

@@ -8,6 +8,7 @@
 mod backend;
 mod checklist;
 pub(crate) mod clock;
+mod comparing;
 mod deploy;
 mod handover;
 mod logs;

@@ -1,10 +1,11 @@
 //! The real world of one service, as the control loop sees it: processes, proxy, store and hooks.
 
+use super::comparing::Comparing;
 use super::parts::Parts;
 use sluice_analysis::window::{History, Snapshot, Usage};
 use sluice_control::{Record, World};
 use sluice_hooks::Started;
-use sluice_model::plan::Check;
+use sluice_model::plan::{Check, Limit};
 use sluice_model::report::CommandAnswer;
 use sluice_model::status::RolloutState;
 use sluice_model::{
@@ -25,6 +26,7 @@ pub(super) struct Memory {
     routes: Option<Routes>,
     replicas: Option<BTreeMap<RevisionNumber, u32>>,
     started: BTreeSet<EffectId>,
+    comparing: Comparing,
     /// Answers that are told once the view shows what they brought.
     pub(super) answers: Vec<CommandAnswer>,
 }
@@ -156,6 +158,9 @@ impl World for ServiceWorld<'_> {
                 .collect(),
         };
         self.cover(status);
+        self.memory
+            .comparing
+            .look(self.parts, status, plan, &self.snapshot, now);
         let mut measurements = BTreeMap::new();
         if let Some(rollout) = status.running() {
             // Of many revisions that once were, the window needs two.
@@ -172,13 +177,16 @@ impl World for ServiceWorld<'_> {
             };
             self.memory.history.push(now, Self::span(plan), &compared);
             for check in Self::checks(plan, status) {
-                let measured = self.memory.history.measure(
-                    check,
-                    rollout.target,
-                    status.stable,
-                    now,
-                    &self.snapshot,
-                );
+                let measured = match check.limit {
+                    Limit::NotWorse(_) => self.memory.comparing.measure(check, status, now),
+                    _ => self.memory.history.measure(
+                        check,
+                        rollout.target,
+                        status.stable,
+                        now,
+                        &self.snapshot,
+                    ),
+                };
                 if let Some(measured) = measured {
                     measurements.insert(check.name.clone(), measured);
                 }
@@ -222,6 +230,7 @@ impl World for ServiceWorld<'_> {
         if self.memory.routes.as_ref() != Some(routes) {
             match self.parts.proxy.set_routes(service, routes) {
                 Ok(()) => {
+                    self.memory.comparing.routed(status, routes);
                     self.memory.routes = Some(routes.clone());
                 }
                 Err(error) => tracing::error!(%error, %service, "the routes could not be set"),

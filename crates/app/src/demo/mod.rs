@@ -93,7 +93,7 @@ fn tell(report: &Report, show: Show) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// The demo's document. Its steps are short, so that the whole takes about a minute.
+/// The demo's document: the default checks, and short steps, so that the whole takes about a minute.
 fn write_document(folder: &Path) -> anyhow::Result<std::path::PathBuf> {
     let program = std::env::current_exe().context("the demo cannot find its own program")?;
     let program = serde_json::to_string(&program.display().to_string())?;
@@ -111,9 +111,6 @@ fn write_document(folder: &Path) -> anyhow::Result<std::path::PathBuf> {
       bake: 3s
       steps: [{{ weight: 5 }}, {{ weight: 25 }}, {{ weight: 50 }}, {{ weight: 100, bake: 0s }}]
       keepWarm: 1m
-      checks:
-        - {{ name: errors, metric: errorRatio, maxRelative: {{ factor: 2, margin: 0.5% }}, window: 30s, samplesMin: 100 }}
-        - {{ name: latency, metric: latencyP95, maxRelative: {{ factor: 2, margin: 50ms }}, window: 30s, samplesMin: 100 }}
 "#
     );
     let path = folder.join("sluice.yaml");

@@ -128,6 +128,7 @@ fn judgement(check: &str, verdict: Verdict, message: &str) -> Judgement {
         check: CheckName(check.into()),
         metric: Metric::ErrorRatio,
         limit: Limit::Max(0.01),
+        samples_min: 100,
         verdict,
         message: message.into(),
         measurement: None,

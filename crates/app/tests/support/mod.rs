@@ -260,7 +260,8 @@ impl Sluice {
 
     /// Where the proxy listens.
     pub(crate) fn address(&self) -> std::net::SocketAddr {
-        self.status()["listen"].as_str().unwrap().parse().unwrap()
+        let status = self.wait_status("an address", |status| status["listen"].is_string());
+        status["listen"].as_str().unwrap().parse().unwrap()
     }
 
     /// Releases another version.

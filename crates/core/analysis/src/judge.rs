@@ -1,5 +1,6 @@
 //! Thresholds: one measurement against one limit.
 
+use crate::comparison::judge_comparisons;
 use sluice_model::plan::{Check, Limit, Metric};
 use sluice_model::{Judgement, Measurement, Side, Verdict};
 
@@ -11,9 +12,16 @@ pub const BAD_EVENTS_MIN: f64 = 3.0;
 ///
 /// Missing data is never a pass: without a measurement, below `samples_min` on either side that the
 /// limit needs, or with a value that is not a finite number, the verdict is
-/// [`Verdict::NoData`].
+/// [`Verdict::NoData`]. A comparison ([`Limit::NotWorse`]) is judged as the only one of its plan; those of one
+/// plan belong together, see [`judge_comparisons`].
 #[must_use]
 pub fn judge(check: &Check, measurement: Option<&Measurement>) -> Judgement {
+    if let Limit::NotWorse(_) = check.limit {
+        let alone = judge_comparisons(&[(check, measurement)]);
+        if let Some(judgement) = alone.into_iter().next() {
+            return judgement;
+        }
+    }
     let (verdict, message) = match measurement {
         None => (Verdict::NoData, "no data yet".to_owned()),
         Some(measurement) => verdict_of(check, measurement),
@@ -22,6 +30,7 @@ pub fn judge(check: &Check, measurement: Option<&Measurement>) -> Judgement {
         check: check.name.clone(),
         metric: check.metric,
         limit: check.limit,
+        samples_min: check.samples_min,
         verdict,
         message,
         measurement: measurement.cloned(),
@@ -65,7 +74,7 @@ fn verdict_of(check: &Check, measurement: &Measurement) -> (Verdict, String) {
         (Limit::RelativeMin { factor, margin }, Some(baseline)) => {
             (factor * baseline - margin, false)
         }
-        (_, None) => {
+        (_, None) | (Limit::NotWorse(_), _) => {
             return (
                 Verdict::NoData,
                 "the stable side's value cannot be told".to_owned(),
@@ -158,6 +167,7 @@ mod tests {
             },
             from: sluice_model::Timestamp(0),
             window: Duration::from_secs(30),
+            sequential: None,
         }
     }
 

@@ -2,10 +2,24 @@
 //!
 //! [`judge`] holds a [`Measurement`](sluice_model::Measurement) against a check's limit;
 //! [`window`] turns cumulative counters into measurements. Pure: no clock, no IO. What follows from
-//! a verdict is the engine's business. The sequential tests (decisions with a stated error rate) will
-//! stand beside [`judge`] and answer with the same [`Verdict`](sluice_model::Verdict).
+//! a verdict is the engine's business.
+//!
+//! [`sequential`] decides per request, with a bound on how often it is wrong however often it is looked
+//! at; [`ledger`] keeps the counts it needs and [`judge_comparisons`] holds its e-values against the bounds; [`confidence`] has the intervals, with the same guarantee, that people are shown beside it.
 
+pub mod alarm;
+mod comparison;
+pub mod confidence;
 mod judge;
+mod learned;
+pub mod ledger;
+mod replay;
+pub mod sequential;
+pub mod trend;
 pub mod window;
+mod words;
 
+pub use comparison::{SPLIT_ALPHA, judge_comparisons, log_mean_e};
 pub use judge::{BAD_EVENTS_MIN, judge};
+pub use learned::{REMEMBERED, RecentLatency};
+pub use replay::{Replayed, replay};

@@ -107,6 +107,7 @@ impl History {
             baseline: baseline.map(side).unwrap_or_default(),
             from: *from,
             window,
+            sequential: None,
         })
     }
 }

@@ -6,7 +6,7 @@
 
 use crate::turn::Turn;
 use crate::{ending, judging, traffic};
-use sluice_model::plan::{Exposure, OnTrouble};
+use sluice_model::plan::{Exposure, Limit, OnTrouble};
 use sluice_model::status::{Rollout, RolloutState, Stage};
 use sluice_model::{Judgement, Rule, Timestamp, Verdict, Weight};
 use std::time::Duration;
@@ -111,13 +111,15 @@ fn failing_checks(turn: &mut Turn<'_>) -> bool {
     let judgements = judging::judge_all(turn);
     turn.report.checks.clone_from(&judgements);
     let failing: Vec<Judgement> = judgements
-        .into_iter()
+        .iter()
         .filter(|judgement| judgement.verdict == Verdict::Fail)
+        .cloned()
         .collect();
     let Some(first) = failing.first() else {
         return false;
     };
     let reason = format!("check `{}` failed: {}", first.check, first.message);
+    let evidence = evidence(&failing, judgements);
     let all_pause = failing
         .iter()
         .all(|judgement| on_fail(turn, judgement) == OnTrouble::Pause);
@@ -126,7 +128,7 @@ fn failing_checks(turn: &mut Turn<'_>) -> bool {
             .rollout()
             .is_some_and(|rollout| rollout.pause.is_none())
         {
-            turn.entry(Rule::CheckFailed, reason.clone(), None, failing);
+            turn.entry(Rule::CheckFailed, reason.clone(), None, evidence);
             turn.hold(reason, None);
         }
         return false;
@@ -135,8 +137,18 @@ fn failing_checks(turn: &mut Turn<'_>) -> bool {
         first_is_unavailable(turn, Rule::CheckFailed, reason);
         return false;
     }
-    ending::abort(turn, Rule::CheckFailed, reason, None, failing);
+    ending::abort(turn, Rule::CheckFailed, reason, None, evidence);
     true
+}
+
+/// What a failure stands on: the failing judgements, and when a comparison is among them every other one as
+/// well, because it is their mean that decided.
+fn evidence(failing: &[Judgement], all: Vec<Judgement>) -> Vec<Judgement> {
+    let compares = |judgement: &Judgement| matches!(judgement.limit, Limit::NotWorse(_));
+    let with_all = failing.iter().any(compares);
+    all.into_iter()
+        .filter(|it| it.verdict == Verdict::Fail || (with_all && compares(it)))
+        .collect()
 }
 
 /// What the check does that this judgement is of: a name may stand in several steps, and the present

@@ -3,8 +3,8 @@
 use crate::in_place;
 use crate::turn::Turn;
 use sluice_model::plan::{Check, Exposure, Limit, Metric};
-use sluice_model::status::{RolloutState, Stage};
-use sluice_model::{Judgement, Weight};
+use sluice_model::status::{Rollout, RolloutState, Stage};
+use sluice_model::{Judgement, Measurement, Weight};
 
 /// The checks that are judged now: the plan's, and those of the step whose traffic flows. While a step
 /// prepares, they are those of the step before.
@@ -31,22 +31,49 @@ pub(crate) fn judge_all(turn: &Turn<'_>) -> Vec<Judgement> {
         .checks
         .iter()
         .filter(|check| feeds(&step.exposure, check));
-    step.checks
+    let judged = step
+        .checks
         .iter()
         .chain(of_plan)
-        .filter(|check| !(all_traffic && needs_baseline(check)))
-        .map(|check| {
-            let measured = turn.observation.measurements.get(&check.name);
-            let of_this_step = measured.filter(|it| it.from >= since && it.from <= turn.now);
-            sluice_analysis::judge(check, of_this_step)
+        .filter(|check| !(all_traffic && needs_baseline(check)));
+    let (comparisons, thresholds): (Vec<&Check>, Vec<&Check>) =
+        judged.partition(|check| matches!(check.limit, Limit::NotWorse(_)));
+    let compared: Vec<(&Check, Option<&Measurement>)> = comparisons
+        .into_iter()
+        .map(|check| (check, evidence_of_now(turn, rollout, check)))
+        .collect();
+    let mut judgements = sluice_analysis::judge_comparisons(&compared);
+    judgements.extend(thresholds.into_iter().map(|check| {
+        let measured = turn.observation.measurements.get(&check.name);
+        let of_this_step = measured.filter(|it| it.from >= since && it.from <= turn.now);
+        sluice_analysis::judge(check, of_this_step)
+    }));
+    judgements
+}
+
+/// The evidence of a comparison, which is carried from step to step: of this attempt, and computed for the
+/// weight that is in force, because what is accepted depends on it.
+fn evidence_of_now<'t>(
+    turn: &'t Turn<'_>,
+    rollout: &Rollout,
+    check: &Check,
+) -> Option<&'t Measurement> {
+    let weight = turn.status.routes.weights.get(&rollout.target).copied();
+    turn.observation.measurements.get(&check.name).filter(|it| {
+        it.sequential.as_ref().is_some_and(|evidence| {
+            (evidence.rollout, evidence.attempt) == (rollout.id, rollout.attempt)
+                && Some(evidence.weight) == weight
         })
-        .collect()
+    })
 }
 
 /// Whether users' traffic, or copies of it, give a check of the whole plan something to judge; where
 /// they do not, it would be waited for in vain.
 fn feeds(exposure: &Exposure, check: &Check) -> bool {
     match exposure {
+        Exposure::Split { weight, .. } if matches!(check.limit, Limit::NotWorse(_)) => {
+            *weight > Weight::ZERO
+        }
         Exposure::Split { mirror, .. } if check.metric == Metric::MirrorDiffRatio => {
             mirror.as_ref().is_some_and(|mirror| mirror.compare)
         }
@@ -67,6 +94,6 @@ fn exposes_everything(exposure: &Exposure, replacing: bool) -> bool {
 fn needs_baseline(check: &Check) -> bool {
     matches!(
         check.limit,
-        Limit::RelativeMax { .. } | Limit::RelativeMin { .. }
+        Limit::RelativeMax { .. } | Limit::RelativeMin { .. } | Limit::NotWorse(_)
     )
 }

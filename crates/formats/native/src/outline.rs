@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 use sluice_model::plan::{
-    CanarySize, Check, Exposure, Hook, HookAction, Limit, Metric, OnTrouble, Step,
+    CanarySize, Check, Exposure, Hook, HookAction, Limit, Metric, NotWorse, OnTrouble, Step,
 };
 use sluice_model::routes::{Condition, RequestMatch, TextMatch};
 use sluice_model::time::format_span;
@@ -219,21 +219,54 @@ fn check_text(check: &Check) -> String {
                 margin_text(check.metric, '-', margin)
             )
         }
-    };
-    let trouble = match check.on_fail {
-        OnTrouble::Abort => "abort",
-        OnTrouble::Pause => "pause",
-        OnTrouble::Continue => "continue",
+        Limit::NotWorse(limit) => return comparison_text(check, limit),
     };
     format!(
-        "{}: {} {limit} ({}, {}), else {trouble}",
+        "{}: {} {limit} ({}, {}), else {}",
         check.name,
         metric_text(check.metric),
         format_span(check.window),
         plural(
             usize::try_from(check.samples_min).unwrap_or(usize::MAX),
             "sample"
-        )
+        ),
+        trouble_text(check.on_fail)
+    )
+}
+
+fn trouble_text(trouble: OnTrouble) -> &'static str {
+    match trouble {
+        OnTrouble::Abort => "abort",
+        OnTrouble::Pause => "pause",
+        OnTrouble::Continue => "continue",
+    }
+}
+
+/// A comparison for people: `errors: failed requests not above 1 × stable, each request counts; passes below
+/// 1.5 × stable + 0.5 %, else abort`.
+fn comparison_text(check: &Check, limit: NotWorse) -> String {
+    let rate = |ratio: f64, margin: f64| {
+        let margin = match margin {
+            0.0 => String::new(),
+            margin => format!(" + {}", value_text(Metric::ErrorRatio, margin)),
+        };
+        format!("{ratio} × stable{margin}")
+    };
+    let what = match check.metric {
+        Metric::Latency(quantile) => {
+            format!(
+                "requests slower than stable's p{}",
+                (quantile * 100.0).round()
+            )
+        }
+        metric => metric_text(metric),
+    };
+    format!(
+        "{}: {what} not above {}, request by request; passes below {}; else {}",
+        check.name,
+        rate(limit.ratio, limit.margin),
+        rate(limit.accept_ratio, limit.accept_margin),
+        trouble_text(check.on_fail)
     )
 }
 

@@ -416,6 +416,7 @@ pub fn judgement(check: &str, verdict: Verdict, message: &str) -> Judgement {
         check: CheckName(check.into()),
         metric: Metric::ErrorRatio,
         limit: Limit::Max(0.01),
+        samples_min: 100,
         verdict,
         message: message.into(),
         measurement: Some(Measurement {
@@ -429,6 +430,7 @@ pub fn judgement(check: &str, verdict: Verdict, message: &str) -> Judgement {
             },
             from: NOW,
             window: Duration::from_secs(60),
+            sequential: None,
         }),
     }
 }

@@ -54,6 +54,7 @@ pub(crate) fn entry(message: &str) -> ReportEntry {
                 factor: 2.0,
                 margin: 0.005,
             },
+            samples_min: 100,
             verdict: Verdict::Pass,
             message: "2.1 % against 2.1 %".to_owned(),
             measurement: Some(Measurement {
@@ -61,6 +62,7 @@ pub(crate) fn entry(message: &str) -> ReportEntry {
                 canary: side,
                 baseline: side,
                 window: Duration::from_secs(60),
+                sequential: None,
             }),
         }],
     }

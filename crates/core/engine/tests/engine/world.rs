@@ -109,6 +109,7 @@ impl World {
                 baseline: side(*baseline),
                 from,
                 window: self.now.since(from),
+                sequential: None,
             };
             self.observation
                 .measurements

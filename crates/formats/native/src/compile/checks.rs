@@ -1,6 +1,7 @@
 //! Checks: the default ones, and over them those of the document. `limits` reads what they must keep,
 //! `evidence` tells which steps can judge them.
 
+use super::comparisons;
 use super::limits::{is_relative, limit};
 use super::words::{check_label, positive_span, present};
 use crate::notes::{NodeId, Notes, clip};
@@ -26,66 +27,64 @@ pub(crate) struct Draft {
     pub(super) node: Option<NodeId>,
     /// Whether the document gave a window.
     pub(super) window_given: bool,
+    /// Only for steps in which the canary has nothing but copies of requests.
+    pub(super) for_copies: bool,
 }
 
-/// The default checks: the same for every strategy that looks at two sides.
+/// The default checks: the same for every strategy that looks at two sides. Where users are shared among them,
+/// they are compared request by request; where the new side has only copies of requests, over a window.
 pub(crate) fn defaults(tcp: bool) -> Vec<Draft> {
-    let draft = |name: &str, metric, limit, samples_min, on_fail| Draft {
+    let draft = |name: &str, metric, limit, samples_min| Draft {
         check: Check {
             name: CheckName(name.to_owned()),
             metric,
             limit,
             window: Duration::ZERO,
             samples_min,
-            on_fail,
+            on_fail: OnTrouble::Abort,
         },
         node: None,
         window_given: false,
+        for_copies: false,
     };
-    let relative = |factor, margin| Limit::RelativeMax { factor, margin };
-    let abort = OnTrouble::Abort;
-    let mut drafts = vec![
-        draft(
-            "errors",
-            Metric::ErrorRatio,
-            relative(2.0, 0.01),
-            SAMPLES_MIN_RELATIVE,
-            abort,
-        ),
-        draft(
-            "error-limit",
-            Metric::ErrorRatio,
-            Limit::Max(0.05),
+    let compared = |name: &str, metric| {
+        let limit = comparisons::default_of(metric)?;
+        Some(draft(
+            name,
+            metric,
+            Limit::NotWorse(limit),
             SAMPLES_MIN_ABSOLUTE,
-            abort,
-        ),
-    ];
-    if !tcp {
-        drafts.extend([
-            draft(
-                "client-errors",
-                Metric::ClientErrorRatio,
-                relative(1.5, 0.02),
-                SAMPLES_MIN_RELATIVE,
-                abort,
-            ),
-            draft(
-                "latency-p99",
-                Metric::Latency(0.99),
-                relative(2.0, 5.0),
-                SAMPLES_MIN_RELATIVE,
-                abort,
-            ),
-            // Bodies differ for harmless reasons too (times, ids): somebody has to look.
-            draft(
-                "mirror-diff",
-                Metric::MirrorDiffRatio,
-                Limit::Max(0.05),
-                SAMPLES_MIN_ABSOLUTE,
-                OnTrouble::Pause,
-            ),
-        ]);
+        ))
+    };
+    let copied = |name: &str, metric, factor, margin| Draft {
+        for_copies: true,
+        ..draft(
+            name,
+            metric,
+            Limit::RelativeMax { factor, margin },
+            SAMPLES_MIN_RELATIVE,
+        )
+    };
+    let limit =
+        |name: &str, metric, max| draft(name, metric, Limit::Max(max), SAMPLES_MIN_ABSOLUTE);
+    let p99 = Metric::Latency(0.99);
+    let mut drafts = Vec::new();
+    drafts.extend(compared("errors", Metric::ErrorRatio));
+    drafts.push(limit("error-limit", Metric::ErrorRatio, 0.05));
+    if tcp {
+        return drafts;
     }
+    drafts.extend(compared("client-errors", Metric::ClientErrorRatio));
+    drafts.extend(compared("latency-p99", p99));
+    drafts.extend([
+        copied("mirror-errors", Metric::ErrorRatio, 2.0, 0.01),
+        copied("mirror-client-errors", Metric::ClientErrorRatio, 1.5, 0.02),
+        copied("mirror-latency-p99", p99, 2.0, 5.0),
+    ]);
+    let mut diff = limit("mirror-diff", Metric::MirrorDiffRatio, 0.05);
+    // Bodies differ for harmless reasons too (times, ids): somebody has to look.
+    diff.check.on_fail = OnTrouble::Pause;
+    drafts.push(diff);
     drafts
 }
 
@@ -186,6 +185,7 @@ fn read(notes: &Notes, node: NodeId, fields: &CheckFields) -> Option<Draft> {
         },
         node: Some(node),
         window_given: window.is_some(),
+        for_copies: false,
     })
 }
 

@@ -5,7 +5,7 @@ use super::checks::Draft;
 use super::limits::is_relative;
 use crate::notes::Notes;
 use sluice_model::Weight;
-use sluice_model::plan::{Check, Exposure, Metric};
+use sluice_model::plan::{Check, Exposure, Limit, Metric};
 use std::time::Duration;
 
 /// What a step gives to judge.
@@ -15,6 +15,10 @@ pub(crate) struct Evidence {
     traffic: bool,
     /// So is the stable side.
     baseline: bool,
+    /// Users are shared among both sides by chance.
+    shared: bool,
+    /// Only copies reach the canary.
+    copies_only: bool,
     /// Mirrored responses are compared.
     compared: bool,
 }
@@ -35,6 +39,8 @@ impl Evidence {
                 Self {
                     traffic,
                     baseline: traffic && *weight < Weight::FULL,
+                    shared: *weight > Weight::ZERO && *weight < Weight::FULL,
+                    copies_only: !users && mirror.is_some(),
                     compared: mirror.as_ref().is_some_and(|mirror| mirror.compare),
                 }
             }
@@ -42,11 +48,15 @@ impl Evidence {
             Exposure::Rolling { .. } => Self {
                 traffic: true,
                 baseline: true,
+                shared: true,
+                copies_only: false,
                 compared: false,
             },
             Exposure::Recreate => Self {
                 traffic: true,
                 baseline: false,
+                shared: false,
+                copies_only: false,
                 compared: false,
             },
         }
@@ -64,7 +74,7 @@ impl Evidence {
         Self {
             traffic: shared || watched_switch || mirror.is_some(),
             baseline: full.baseline && (shared || mirror.is_some()),
-            compared: full.compared,
+            ..full
         }
     }
 
@@ -72,6 +82,7 @@ impl Evidence {
         match check.metric {
             Metric::MirrorDiffRatio => self.compared,
             _ if is_relative(check.limit) => self.baseline,
+            _ if matches!(check.limit, Limit::NotWorse(_)) => self.shared,
             _ => self.traffic,
         }
     }
@@ -81,7 +92,7 @@ impl Evidence {
 pub(crate) fn attach(drafts: &[Draft], used: &mut [bool], evidence: Evidence) -> Vec<Check> {
     let mut checks = Vec::new();
     for (draft, used) in drafts.iter().zip(used) {
-        if evidence.suffices(&draft.check) {
+        if evidence.suffices(&draft.check) && (!draft.for_copies || evidence.copies_only) {
             *used = true;
             checks.push(draft.check.clone());
         }
@@ -104,6 +115,11 @@ pub(crate) fn attach_own(
                 (
                     "nothing is mirrored and compared in this step",
                     "add `mirror` to the step",
+                )
+            } else if matches!(check.limit, Limit::NotWorse(_)) {
+                (
+                    "the two revisions do not share the users in this step",
+                    "use `max` or `min`, or give the step a weight between 0 and 100",
                 )
             } else if is_relative(check.limit) {
                 (

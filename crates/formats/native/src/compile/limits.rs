@@ -1,12 +1,13 @@
-//! What a check's value must keep: one of four limits, in the metric's unit.
+//! What a check's value must keep: one of five limits, in the metric's unit.
 
+use super::comparisons;
 use super::words::{decimal, parse_size, present};
 use crate::notes::{NodeId, Notes, clip};
 use crate::shape::{Brief, CheckFields, FactorText, LimitText, RelativeFields};
 use sluice_model::plan::{Limit, Metric};
 use sluice_model::time::parse_span;
 
-/// Exactly one of the four limits.
+/// Exactly one of the limits; a metric that can be compared request by request may do without.
 pub(crate) fn limit(
     notes: &Notes,
     node: NodeId,
@@ -14,6 +15,10 @@ pub(crate) fn limit(
     fields: &CheckFields,
 ) -> Option<Limit> {
     let given = [
+        (
+            "notWorse",
+            fields.not_worse.as_ref().map(|field| field.node),
+        ),
         ("max", fields.max.as_ref().map(|field| field.node)),
         ("min", fields.min.as_ref().map(|field| field.node)),
         (
@@ -29,6 +34,9 @@ pub(crate) fn limit(
         .iter()
         .filter_map(|(name, at)| at.map(|at| (*name, at)));
     let Some((first, _)) = given.next() else {
+        if let Some(default) = comparisons::default_of(metric) {
+            return Some(Limit::NotWorse(default));
+        }
         notes.error(
             node,
             "missing-limit",
@@ -45,6 +53,9 @@ pub(crate) fn limit(
             "make it two checks, each with its own `name`",
         );
         return None;
+    }
+    if let Some((at, shape)) = present(&fields.not_worse) {
+        return comparisons::read(notes, at, metric, shape).map(Limit::NotWorse);
     }
     if let Some((at, text)) = present(&fields.max) {
         return value(notes, at, metric, text).map(Limit::Max);
@@ -143,7 +154,7 @@ fn value(notes: &Notes, node: NodeId, metric: Metric, LimitText(text): &LimitTex
     parsed
 }
 
-/// Whether a limit compares with the stable revision.
+/// Whether a limit compares with the stable revision over a window.
 pub(crate) fn is_relative(limit: Limit) -> bool {
     matches!(limit, Limit::RelativeMax { .. } | Limit::RelativeMin { .. })
 }

@@ -4,6 +4,7 @@
 //! is nothing wrong at all. Start with `service`; a release goes `release` → `steps` → `checks`.
 
 mod checks;
+mod comparisons;
 mod evidence;
 mod hooks;
 mod limits;

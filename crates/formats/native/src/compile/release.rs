@@ -4,6 +4,7 @@
 //! The steps themselves are in `steps`, the figures of the presets in `presets`.
 
 use super::checks::{self, Draft};
+use super::comparisons;
 use super::hooks::hooks;
 use super::presets::{self, Base, Risk};
 use super::steps::{self, StepContext};
@@ -201,6 +202,7 @@ fn laid_over(over: ReleaseFields, under: ReleaseFields) -> ReleaseFields {
         bake: over.bake.or(under.bake),
         // Kept apart: they add up.
         checks: None,
+        analysis: over.analysis.or(under.analysis),
         default_checks: over.default_checks.or(under.default_checks),
         hooks: over.hooks.or(under.hooks),
         smoke: over.smoke.or(under.smoke),
@@ -242,7 +244,9 @@ fn build(
         bake,
     };
     let mut drafts = drafts(notes, resolved, facts);
-    let steps = steps::steps(&context, &mut drafts)?;
+    let mut steps = steps::steps(&context, &mut drafts)?;
+    comparisons::refuse_changes(notes, at, &steps);
+    comparisons::share_out(notes, fields, &mut steps);
     let bake_max = steps.iter().map(|step| step.bake).max().unwrap_or_default();
     let hooks_of = |field: &Field<_>, on_failure| hooks(notes, base_dir, field, on_failure);
     let hooks = match present(&fields.hooks) {

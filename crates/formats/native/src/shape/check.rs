@@ -8,7 +8,7 @@ use serde::Deserialize;
 /// `none`, or a list of checks.
 pub(crate) type Checks = Brief<Text, Vec<Located<CheckFields>>>;
 
-/// A check: one metric and exactly one of `max`, `min`, `maxRelative` and `minRelative`.
+/// A check: one metric and at most one of `notWorse`, `max`, `min`, `maxRelative` and `minRelative`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "Check")]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -29,11 +29,14 @@ pub(crate) struct CheckFields {
     pub(crate) max_relative: Field<Brief<FactorText, RelativeFields>>,
     /// The value must be at least this multiple of the stable revision's.
     pub(crate) min_relative: Field<Brief<FactorText, RelativeFields>>,
+    /// Compared with the stable revision request by request, with stated error rates; what a check of a ratio
+    /// or a latency does when it has no other limit. A multiple (`1.25x`), or the full form.
+    pub(crate) not_worse: Field<Brief<FactorText, NotWorseFields>>,
     /// The time that is looked back, never before the step began; by default the longest bake of the
     /// release, 1m to 1h.
     pub(crate) window: Field<SpanText>,
-    /// Fewest requests to the new revision within the window for a verdict; below it the rollout waits.
-    /// 100 by default, 200 for limits relative to the stable revision.
+    /// Fewest requests to the new revision within the window (since the rollout began, for `notWorse`) for a
+    /// verdict; below it the rollout waits. 100 by default, 200 for limits relative to the stable revision.
     #[schemars(range(min = 1))]
     pub(crate) samples_min: Field<u64>,
     /// What a failure does; `abort` by default.
@@ -51,6 +54,38 @@ pub(crate) struct RelativeFields {
     /// Allowance on top (for `maxRelative`) or below (for `minRelative`), in the metric's unit; 0 by
     /// default.
     pub(crate) margin: Field<LimitText>,
+}
+
+/// How much worse than the stable revision is too much, and how much is accepted. For a latency, the rates are
+/// those of requests slower than the stable revision's quantile.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "NotWorse")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct NotWorseFields {
+    /// The new revision is worse when its rate is above this multiple of the stable one's, plus `margin`; 1x
+    /// by default for failures, 1.25x for 4xx and latencies.
+    pub(crate) ratio: Field<FactorText>,
+    /// See `ratio`: a share of the requests; 0 by default for failures, 0.5% for 4xx and latencies.
+    pub(crate) margin: Field<LimitText>,
+    /// A step passes when the rate is proved to be below this multiple of the stable one's, plus
+    /// `acceptMargin`; 1.5x by default.
+    pub(crate) accept_ratio: Field<FactorText>,
+    /// See `acceptRatio`: a share of the requests at a weight of 25 % and more; larger at smaller weights, up to
+    /// 5%. 0.5% by default for failures, 2% for 4xx and latencies.
+    pub(crate) accept_margin: Field<LimitText>,
+}
+
+/// The error rates of a release's comparisons, all together.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "Analysis")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct AnalysisFields {
+    /// Bound on the probability that a release that is not worse is taken back, over the whole rollout; 1% by
+    /// default.
+    pub(crate) false_rollback: Field<LimitText>,
+    /// Bound on the probability that a release beyond what is accepted passes, for each comparison; 5% by
+    /// default.
+    pub(crate) false_pass: Field<LimitText>,
 }
 
 /// What a check measures.

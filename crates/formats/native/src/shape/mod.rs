@@ -12,7 +12,9 @@ mod leaf;
 mod release;
 mod service;
 
-pub(crate) use check::{CheckFields, Checks, FailWord, MetricWord, RelativeFields};
+pub(crate) use check::{
+    AnalysisFields, CheckFields, Checks, FailWord, MetricWord, NotWorseFields, RelativeFields,
+};
 pub(crate) use document::DocumentFields;
 pub(crate) use hook::{
     Command, FailureWord, GateFields, Hook, HookFields, Hooks, RolloutHookFields,

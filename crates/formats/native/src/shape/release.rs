@@ -1,8 +1,8 @@
 //! A release: the strategy, the steps and the patience with which a change reaches its users.
 
 use super::{
-    AmountText, Brief, Checks, FailWord, Field, GateFields, Hooks, Many, PercentText, RiskText,
-    RolloutHookFields, SpanText, Text,
+    AmountText, AnalysisFields, Brief, Checks, FailWord, Field, GateFields, Hooks, Many,
+    PercentText, RiskText, RolloutHookFields, SpanText, Text,
 };
 use crate::reading::Located;
 use schemars::JsonSchema;
@@ -32,6 +32,8 @@ pub(crate) struct ReleaseFields {
     /// `none`, or checks that hold in every step that has traffic to judge; besides the default ones,
     /// unless `defaultChecks` is false.
     pub(crate) checks: Field<Checks>,
+    /// The error rates of the comparisons with the stable revision.
+    pub(crate) analysis: Field<AnalysisFields>,
     /// Whether the default checks apply; true by default (canary, blue-green, shadow).
     pub(crate) default_checks: Field<bool>,
     /// Hooks around the rollout as a whole.

@@ -1,0 +1,241 @@
+//! Sequential comparisons of a plan: which of them say "worse", which "not worse", and in what words.
+//!
+//! The e-values come with the measurements (see [`crate::ledger`]); here they are held against the error
+//! rates. All comparisons of a plan share one bound on false rollbacks: the canary is worse when the mean of
+//! their e-values, weighted by their shares, reaches 1/alpha, and then those are named that stand out. It may go
+//! on when each comparison for itself reaches 1/beta (an intersection–union test: no correction is due).
+//!
+//! Not here: thresholds (`judge`), and what follows from a verdict (the engine).
+
+use crate::ledger::{hypotheses, is_sound, segments};
+use crate::sequential::{Betting, Direction, Rates, culprits, log_mean};
+use crate::words;
+use crate::words::share;
+use sluice_model::plan::{Check, Limit, Metric, NotWorse};
+use sluice_model::{Judgement, Measurement, Sequential, Verdict, WeightCounts};
+
+/// Bound on the probability of taking a split that follows its weights for one that does not.
+pub const SPLIT_ALPHA: f64 = 0.001;
+
+/// Judges the comparisons of a plan together. Checks with another limit are left out.
+///
+/// Missing data is never a pass: without a measurement, below `samples_min` canary requests, or with an
+/// e-value that is not a number, the verdict is [`Verdict::NoData`]. When the split does not follow the
+/// weights, nothing that rests on it is believed: [`Verdict::Inconclusive`].
+#[must_use]
+pub fn judge_comparisons(checks: &[(&Check, Option<&Measurement>)]) -> Vec<Judgement> {
+    let mut compared = Vec::new();
+    let mut judgements = Vec::new();
+    for (check, measurement) in checks {
+        let Limit::NotWorse(limit) = check.limit else {
+            continue;
+        };
+        let evidence = measurement.and_then(|it| Some((it, it.sequential.as_ref()?)));
+        let place = judgements.len();
+        let missing = match evidence {
+            None => Some("no data yet".to_owned()),
+            Some((_, sequential)) if !is_sound(sequential) => {
+                Some("the evidence cannot be computed".to_owned())
+            }
+            Some((measurement, sequential)) => {
+                compared.push(Compared {
+                    place,
+                    check,
+                    limit,
+                    measurement,
+                    sequential,
+                });
+                None
+            }
+        };
+        judgements.push(Judgement {
+            check: check.name.clone(),
+            metric: check.metric,
+            limit: check.limit,
+            samples_min: check.samples_min,
+            verdict: Verdict::NoData,
+            message: missing.unwrap_or_default(),
+            measurement: measurement.cloned(),
+        });
+    }
+    let worse = worse(&compared);
+    for (index, one) in compared.iter().enumerate() {
+        let (verdict, message) = one.verdict(worse.contains(&index));
+        judgements[one.place].verdict = verdict;
+        judgements[one.place].message = message;
+    }
+    judgements
+}
+
+/// The logarithm of the mean e-value against "not worse", over the comparisons of a plan, weighted by their
+/// shares. Those without evidence count as nothing, which only makes the mean smaller. Negative infinity when
+/// none has any.
+#[must_use]
+pub fn log_mean_e(judgements: &[Judgement]) -> f64 {
+    let weighted: Vec<(f64, f64)> = judgements
+        .iter()
+        .filter_map(|judgement| match judgement.limit {
+            Limit::NotWorse(limit) => {
+                let evidence = judgement.measurement.as_ref()?.sequential.as_ref()?;
+                Some((limit.share, evidence.log_e_worse))
+            }
+            _ => None,
+        })
+        .collect();
+    log_mean(&weighted)
+}
+
+/// A comparison with evidence.
+struct Compared<'a> {
+    /// Where its judgement stands.
+    place: usize,
+    check: &'a Check,
+    limit: NotWorse,
+    measurement: &'a Measurement,
+    sequential: &'a Sequential,
+}
+
+/// The comparisons that are named when the mean of all says that the canary is worse; none otherwise.
+fn worse(compared: &[Compared<'_>]) -> Vec<usize> {
+    let Some(alpha) = compared.first().map(|one| one.limit.alpha) else {
+        return Vec::new();
+    };
+    let logs: Vec<f64> = compared
+        .iter()
+        .map(|one| one.sequential.log_e_worse)
+        .collect();
+    // Comparisons without evidence count as nothing: that only makes the mean smaller.
+    let shares = compared.iter().map(|one| one.limit.share);
+    let weighted: Vec<(f64, f64)> = shares.zip(logs.iter().copied()).collect();
+    if log_mean(&weighted) < -alpha.ln() {
+        return Vec::new();
+    }
+    let named = culprits(alpha, &logs);
+    if !named.is_empty() {
+        return named;
+    }
+    // Together they prove what none proves alone: the strongest is named.
+    let strongest = (0..logs.len()).max_by(|a, b| logs[*a].total_cmp(&logs[*b]));
+    strongest.into_iter().collect()
+}
+
+impl Compared<'_> {
+    fn verdict(&self, is_worse: bool) -> (Verdict, String) {
+        let Sequential {
+            log_e_worse,
+            log_e_not_worse,
+            log_e_split,
+            ..
+        } = *self.sequential;
+        let NotWorse { alpha, beta, .. } = self.limit;
+        let canary = self.measurement.canary;
+        if log_e_split >= -SPLIT_ALPHA.ln() {
+            return (Verdict::Inconclusive, self.split_is_off());
+        }
+        let figures = self.figures();
+        if is_worse {
+            let text = format!(
+                "worse than stable: {figures}; e-value {}, the line is {}",
+                words::e_value(log_e_worse),
+                words::number(1.0 / alpha)
+            );
+            return (Verdict::Fail, text);
+        }
+        if matches!(self.check.metric, Metric::Latency(_))
+            && self.sequential.slower_than_micros.is_none()
+        {
+            let text = "the stable side's latency is learned first, from its own requests";
+            return (Verdict::NoData, text.to_owned());
+        }
+        if canary.count < self.check.samples_min {
+            let text = format!(
+                "{} of {} requests on the new side",
+                canary.count, self.check.samples_min
+            );
+            return (Verdict::NoData, text);
+        }
+        let line = -beta.ln();
+        if log_e_not_worse >= line {
+            let text = format!(
+                "not worse than stable: {figures}; e-value {}, the line is {}",
+                words::e_value(log_e_not_worse),
+                words::number(1.0 / beta)
+            );
+            return (Verdict::Pass, text);
+        }
+        let mut text = format!(
+            "not decided yet: {figures}; \"worse\" {} of {}, \"not worse\" {} of {}",
+            words::e_value(log_e_worse),
+            words::number(1.0 / alpha),
+            words::e_value(log_e_not_worse),
+            words::number(1.0 / beta)
+        );
+        if let Some(left) = self.left() {
+            text.push_str(&format!("; about {left} more at this rate"));
+        }
+        (Verdict::Inconclusive, text)
+    }
+
+    fn figures(&self) -> String {
+        let (event, events) = match (self.check.metric, self.sequential.slower_than_micros) {
+            (Metric::Latency(_), Some(micros)) => {
+                let text = format!("slower than {}", words::millis(micros));
+                (text.clone(), text)
+            }
+            (metric, _) => {
+                let word = words::event(metric);
+                (word.to_owned(), word.to_owned())
+            }
+        };
+        let counts = &self.sequential.counts;
+        let sum = |of: fn(&WeightCounts) -> u64| counts.iter().map(of).sum::<u64>();
+        format!(
+            "{} of {} {event}, stable {} of {} {events}",
+            sum(|it| it.canary_events),
+            sum(|it| it.canary_requests),
+            sum(|it| it.baseline_events),
+            sum(|it| it.baseline_requests),
+        )
+    }
+
+    fn split_is_off(&self) -> String {
+        let split = &self.sequential.split;
+        let canary: u64 = split.iter().map(|it| it.canary).sum();
+        let all: u64 = split.iter().map(|it| it.canary + it.baseline).sum();
+        let expected: f64 = split
+            .iter()
+            .map(|it| share(it.weight) * (it.canary + it.baseline) as f64)
+            .sum();
+        format!(
+            "the split does not follow the weights: {canary} of {all} requests went to the new side, about {expected:.0} were due; nothing that is compared can be believed until that is explained"
+        )
+    }
+
+    /// The time until the evidence is expected to suffice, if requests come as they did and both sides fail
+    /// alike.
+    fn left(&self) -> Option<String> {
+        let evidence = self.sequential;
+        let (_, accepted) = hypotheses(&self.limit, evidence);
+        let mut betting = Betting::new(accepted, Direction::NotWorse).ok()?;
+        for segment in segments(evidence, evidence.hanging)? {
+            betting.close(&segment);
+        }
+        let sum = |of: fn(&WeightCounts) -> u64| evidence.counts.iter().map(of).sum::<u64>() as f64;
+        let requests = sum(|it| it.canary_requests) + sum(|it| it.baseline_requests);
+        let events = sum(|it| it.canary_events) + sum(|it| it.baseline_events);
+        let elapsed = self.measurement.window.as_secs_f64();
+        if requests == 0.0 || elapsed <= 0.0 {
+            return None;
+        }
+        let rate = events / requests;
+        let rates = Rates {
+            canary: rate,
+            baseline: rate,
+        };
+        let line = -self.limit.beta.ln();
+        let left = betting
+            .requests_left(None, share(evidence.weight), rates, line)
+            .ok()??;
+        Some(words::span(left as f64 * elapsed / requests))
+    }
+}

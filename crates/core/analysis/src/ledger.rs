@@ -1,0 +1,499 @@
+//! The books of a rollout's sequential comparisons: from the proxy's counters to evidence.
+//!
+//! A [`Ledger`] belongs to one attempt of one rollout. It is fed with the cumulative counters of each weight
+//! segment, as often as one likes, and keeps for every comparison what was counted at each weight. The order
+//! of the weights does not matter to the tests, so late answers of an earlier step are simply added where they
+//! belong. It can be stored and read again: what a former process counted is kept, and the present one counts
+//! on from zero.
+//!
+//! Which requests are counted is the proxy's matter: those that chance alone assigned. The test itself is in
+//! [`crate::sequential`], the verdict in [`crate::judge_comparisons`].
+
+use crate::learned::latency_of;
+use crate::sequential::{
+    Counts, Direction, Hypothesis, Prepared, Segment, SplitSegment, SplitTest, log_e_of,
+};
+use crate::words::share;
+use serde::{Deserialize, Serialize};
+use sluice_model::plan::{Check, Limit, Metric, NotWorse};
+use sluice_model::{
+    CheckName, Histogram, Measurement, RolloutId, Sequential, Side, SideCounters, SplitCounts,
+    Timestamp, Weight, WeightCounts,
+};
+use std::collections::BTreeMap;
+
+/// What the proxy has counted in one weight segment since it started.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SegmentObservation {
+    /// The segment's number.
+    pub segment: u64,
+    /// The canary's weight in it.
+    pub weight: Weight,
+    /// The canary's counters.
+    pub canary: SideCounters,
+    /// The baseline's.
+    pub baseline: SideCounters,
+}
+
+/// See the module.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ledger {
+    rollout: RolloutId,
+    attempt: u32,
+    from: Timestamp,
+    /// Segments before this one are not the attempt's.
+    first_segment: u64,
+    books: BTreeMap<CheckName, Book>,
+    split: Pages<Pair>,
+    /// Requests in flight on each side, at the last look.
+    #[serde(skip)]
+    in_flight: Pair,
+}
+
+/// The book of one comparison.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Book {
+    metric: Metric,
+    /// For latency: what is slow, once that is known.
+    slower_than_micros: Option<u64>,
+    pages: Pages<Page>,
+}
+
+/// What was counted at each weight: by former processes, and by this one in each segment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(
+    rename_all = "camelCase",
+    bound(deserialize = "T: Deserialize<'de> + Default")
+)]
+struct Pages<T> {
+    kept: BTreeMap<Weight, T>,
+    live: BTreeMap<u64, (Weight, T)>,
+    /// What the counters showed when counting began, where that was not at zero.
+    #[serde(skip)]
+    offsets: BTreeMap<u64, T>,
+}
+
+impl<T> Default for Pages<T> {
+    fn default() -> Self {
+        Self {
+            kept: BTreeMap::new(),
+            live: BTreeMap::new(),
+            offsets: BTreeMap::new(),
+        }
+    }
+}
+
+/// Requests and events on both sides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Page {
+    requests: Pair,
+    events: Pair,
+}
+
+/// A number for each side.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Pair {
+    canary: u64,
+    baseline: u64,
+}
+
+/// Numbers that can be added up and taken from each other.
+trait Tally: Copy + Default {
+    fn plus(self, more: Self) -> Self;
+    fn minus(self, less: Self) -> Self;
+}
+
+impl Tally for Pair {
+    fn plus(self, more: Pair) -> Pair {
+        Pair {
+            canary: self.canary.saturating_add(more.canary),
+            baseline: self.baseline.saturating_add(more.baseline),
+        }
+    }
+    fn minus(self, less: Pair) -> Pair {
+        Pair {
+            canary: self.canary.saturating_sub(less.canary),
+            baseline: self.baseline.saturating_sub(less.baseline),
+        }
+    }
+}
+
+impl Tally for Page {
+    fn plus(self, more: Page) -> Page {
+        Page {
+            requests: self.requests.plus(more.requests),
+            events: self.events.plus(more.events),
+        }
+    }
+    fn minus(self, less: Page) -> Page {
+        Page {
+            requests: self.requests.minus(less.requests),
+            events: self.events.minus(less.events),
+        }
+    }
+}
+
+impl<T: Tally> Pages<T> {
+    /// Counters that begin again belong to another process, or were reset: what was counted so far is kept.
+    fn carry_over(&mut self) {
+        for (weight, page) in std::mem::take(&mut self.live).into_values() {
+            let kept = self.kept.entry(weight).or_default();
+            *kept = kept.plus(page);
+        }
+        self.offsets.clear();
+    }
+
+    fn set(&mut self, segment: u64, weight: Weight, shown: T) {
+        let offset = self.offsets.get(&segment).copied().unwrap_or_default();
+        self.live.insert(segment, (weight, shown.minus(offset)));
+    }
+
+    fn by_weight(&self) -> BTreeMap<Weight, T> {
+        let mut sums = self.kept.clone();
+        for (weight, page) in self.live.values() {
+            let sum = sums.entry(*weight).or_default();
+            *sum = sum.plus(*page);
+        }
+        sums
+    }
+}
+
+impl Ledger {
+    /// Opens the books of an attempt that begins with `first_segment`. What is slow is learned from
+    /// `latency`, the baseline's requests before the rollout, or later from those in it if these are too few.
+    #[must_use]
+    pub fn open(
+        rollout: RolloutId,
+        attempt: u32,
+        now: Timestamp,
+        first_segment: u64,
+        checks: &[Check],
+        latency: &Histogram,
+    ) -> Ledger {
+        let books = checks
+            .iter()
+            .filter(|check| matches!(check.limit, Limit::NotWorse(_)))
+            .map(|check| {
+                let book = Book {
+                    metric: check.metric,
+                    slower_than_micros: latency_of(check.metric, latency),
+                    pages: Pages::default(),
+                };
+                (check.name.clone(), book)
+            })
+            .collect();
+        Ledger {
+            rollout,
+            attempt,
+            from: now,
+            first_segment,
+            books,
+            split: Pages::default(),
+            in_flight: Pair::default(),
+        }
+    }
+
+    /// Whether these are the books of that attempt.
+    #[must_use]
+    pub fn is_of(&self, rollout: RolloutId, attempt: u32) -> bool {
+        (self.rollout, self.attempt) == (rollout, attempt)
+    }
+
+    /// The same books in a process whose proxy counts from zero.
+    #[must_use]
+    pub fn reopened(mut self) -> Ledger {
+        self.carry_over();
+        self
+    }
+
+    fn carry_over(&mut self) {
+        for book in self.books.values_mut() {
+            book.pages.carry_over();
+        }
+        self.split.carry_over();
+    }
+
+    /// Takes the counters over as they stand. Segments from before the attempt are left out.
+    pub fn observe(&mut self, segments: &[SegmentObservation]) {
+        let own = segments
+            .iter()
+            .filter(|it| it.segment >= self.first_segment);
+        let own: Vec<&SegmentObservation> = own.collect();
+        if own.iter().any(|it| self.went_back(it)) {
+            self.carry_over();
+        }
+        self.in_flight = Pair::default();
+        for it in &own {
+            let assigned = Pair {
+                canary: it.canary.assigned,
+                baseline: it.baseline.assigned,
+            };
+            self.split.set(it.segment, it.weight, assigned);
+            self.in_flight = self.in_flight.plus(Pair {
+                canary: it.canary.in_flight,
+                baseline: it.baseline.in_flight,
+            });
+        }
+        for book in self.books.values_mut() {
+            book.learn(&own);
+            for it in &own {
+                if let Some(page) = book.page(it) {
+                    book.pages.set(it.segment, it.weight, page);
+                }
+            }
+        }
+    }
+
+    fn went_back(&self, it: &SegmentObservation) -> bool {
+        self.split.live.get(&it.segment).is_some_and(|(_, seen)| {
+            it.canary.assigned < seen.canary || it.baseline.assigned < seen.baseline
+        })
+    }
+
+    /// The measurement of a comparison at the present weight; `None` for a check that has no book.
+    #[must_use]
+    pub fn measure(
+        &self,
+        check: &Check,
+        weight: Weight,
+        now: Timestamp,
+        evaluator: &mut Evaluator,
+    ) -> Option<Measurement> {
+        let Limit::NotWorse(limit) = check.limit else {
+            return None;
+        };
+        let book = self.books.get(&check.name)?;
+        let pages = book.pages.by_weight();
+        let total = pages
+            .values()
+            .fold(Page::default(), |sum, page| sum.plus(*page));
+        let split = self.split.by_weight();
+        let assigned = split
+            .values()
+            .fold(Pair::default(), |sum, pair| sum.plus(*pair));
+        let hanging = self.hanging(assigned);
+        let counts = pages
+            .iter()
+            .map(|(weight, page)| WeightCounts {
+                weight: *weight,
+                canary_requests: page.requests.canary,
+                canary_events: page.events.canary,
+                baseline_requests: page.requests.baseline,
+                baseline_events: page.events.baseline,
+            })
+            .collect();
+        let split = split
+            .iter()
+            .map(|(weight, pair)| SplitCounts {
+                weight: *weight,
+                canary: pair.canary,
+                baseline: pair.baseline,
+            })
+            .collect();
+        let mut sequential = Sequential {
+            rollout: self.rollout,
+            attempt: self.attempt,
+            weight,
+            counts,
+            hanging,
+            slower_than_micros: book.slower_than_micros,
+            split,
+            log_e_worse: 0.0,
+            log_e_not_worse: 0.0,
+            log_e_split: 0.0,
+        };
+        evaluator.evaluate(&check.name, &limit, &mut sequential);
+        let side = |events: u64, requests: u64| Side {
+            value: (requests > 0).then(|| events as f64 / requests as f64),
+            count: requests,
+        };
+        Some(Measurement {
+            canary: side(total.events.canary, total.requests.canary),
+            baseline: side(total.events.baseline, total.requests.baseline),
+            from: self.from,
+            window: now.since(self.from),
+            // What is no number proves nothing, and cannot be written down either.
+            sequential: is_sound(&sequential).then_some(sequential),
+        })
+    }
+
+    /// Requests in flight on the canary beyond the share that the baseline's tell to expect: a canary that
+    /// hangs must not look good because its failures take long.
+    fn hanging(&self, assigned: Pair) -> u64 {
+        if assigned.baseline == 0 {
+            return self.in_flight.canary;
+        }
+        let due =
+            self.in_flight.baseline as f64 * assigned.canary as f64 / assigned.baseline as f64;
+        self.in_flight
+            .canary
+            .saturating_sub(due.ceil() as u64 + IN_FLIGHT_SLACK)
+    }
+}
+
+/// Requests that may be in flight by chance.
+const IN_FLIGHT_SLACK: u64 = 3;
+
+impl Book {
+    /// Learns what is slow from the baseline's requests in the rollout, and counts from here on.
+    fn learn(&mut self, segments: &[&SegmentObservation]) {
+        if self.slower_than_micros.is_some() || !matches!(self.metric, Metric::Latency(_)) {
+            return;
+        }
+        let mut seen = Histogram::default();
+        segments
+            .iter()
+            .for_each(|it| seen.merge(&it.baseline.latency));
+        self.slower_than_micros = latency_of(self.metric, &seen);
+        if self.slower_than_micros.is_some() {
+            let shown = segments
+                .iter()
+                .filter_map(|it| Some((it.segment, self.page(it)?)));
+            self.pages.offsets = shown.collect();
+        }
+    }
+
+    /// What a segment's counters show for this comparison.
+    fn page(&self, it: &SegmentObservation) -> Option<Page> {
+        let both = |of: &dyn Fn(&SideCounters) -> u64| Pair {
+            canary: of(&it.canary),
+            baseline: of(&it.baseline),
+        };
+        // Counters are read one after the other, while requests end.
+        let page = |events: &dyn Fn(&SideCounters) -> u64| Page {
+            requests: both(&|side| side.requests),
+            events: both(&|side| events(side).min(side.requests)),
+        };
+        Some(match self.metric {
+            Metric::ErrorRatio => page(&SideCounters::errors),
+            Metric::ClientErrorRatio => page(&|side| side.classes[3]),
+            Metric::TimeoutRatio => page(&|side| side.timeouts),
+            Metric::Latency(_) => {
+                let slow = self.slower_than_micros?;
+                // One that never answered was slow as well.
+                Page {
+                    requests: both(&|side| side.latency.total().saturating_add(side.timeouts)),
+                    events: both(&|side| side.latency.above(slow).saturating_add(side.timeouts)),
+                }
+            }
+            Metric::RequestRate | Metric::Cpu | Metric::Memory | Metric::MirrorDiffRatio => {
+                return None;
+            }
+        })
+    }
+}
+
+/// Whether every e-value is a number.
+pub(crate) fn is_sound(evidence: &Sequential) -> bool {
+    [
+        evidence.log_e_worse,
+        evidence.log_e_not_worse,
+        evidence.log_e_split,
+    ]
+    .iter()
+    .all(|log| log.is_finite())
+}
+
+/// Computes the e-values of comparisons again and again, without computing the same stakes twice.
+#[derive(Clone, Debug, Default)]
+pub struct Evaluator {
+    /// By check: the test of "worse", and that of "not worse" at the present weight.
+    prepared: BTreeMap<CheckName, (Prepared, Prepared)>,
+}
+
+impl Evaluator {
+    fn evaluate(&mut self, check: &CheckName, limit: &NotWorse, evidence: &mut Sequential) {
+        let (worse, accepted) = hypotheses(limit, evidence);
+        let known = self.prepared.get(check);
+        let is_current = known.is_some_and(|(first, second)| {
+            (first.hypothesis(), second.hypothesis()) == (worse, accepted)
+        });
+        if !is_current {
+            let tests = Prepared::new(worse, Direction::Worse)
+                .and_then(|first| Ok((first, Prepared::new(accepted, Direction::NotWorse)?)));
+            match tests {
+                Ok(tests) => {
+                    self.prepared.insert(check.clone(), tests);
+                }
+                Err(_) => {
+                    self.prepared.remove(check);
+                }
+            }
+        }
+        let tests = self.prepared.get_mut(check);
+        let counted = segments(evidence, 0).zip(segments(evidence, evidence.hanging));
+        let log_es = tests
+            .zip(counted)
+            .map(|((worse, accepted), (all, with_hanging))| {
+                (worse.log_e(&all), accepted.log_e(&with_hanging))
+            });
+        set(evidence, log_es);
+    }
+}
+
+/// Computes the e-values from the counts: the same counts give the same values to the last bit. Counts that
+/// cannot be leave values that are no numbers, which nobody takes for evidence.
+pub fn evaluate(limit: &NotWorse, evidence: &mut Sequential) {
+    let (worse, accepted) = hypotheses(limit, evidence);
+    let log_e = |hypothesis, direction, hanging| {
+        let segments = segments(evidence, hanging)?;
+        log_e_of(hypothesis, direction, &segments).ok()
+    };
+    let log_es = log_e(worse, Direction::Worse, 0).zip(log_e(
+        accepted,
+        Direction::NotWorse,
+        evidence.hanging,
+    ));
+    set(evidence, log_es);
+}
+
+fn set(evidence: &mut Sequential, log_es: Option<(f64, f64)>) {
+    let (log_e_worse, log_e_not_worse) = log_es.unwrap_or((f64::NAN, f64::NAN));
+    evidence.log_e_worse = log_e_worse;
+    evidence.log_e_not_worse = log_e_not_worse;
+    evidence.log_e_split = log_e_split(evidence).unwrap_or(f64::NAN);
+}
+
+/// What is too much, and what is accepted at the weight of the evidence.
+pub(crate) fn hypotheses(limit: &NotWorse, evidence: &Sequential) -> (Hypothesis, Hypothesis) {
+    let worse = Hypothesis {
+        ratio: limit.ratio,
+        margin: limit.margin,
+    };
+    let accepted = Hypothesis {
+        ratio: limit.accept_ratio,
+        margin: limit.accept_margin_at(share(evidence.weight)),
+    };
+    (worse, accepted)
+}
+
+fn log_e_split(evidence: &Sequential) -> Option<f64> {
+    let mut test = SplitTest::default();
+    for it in &evidence.split {
+        let all = it.canary.saturating_add(it.baseline);
+        test.close(&SplitSegment::new(share(it.weight), it.canary, all).ok()?);
+    }
+    Some(test.log_e(None))
+}
+
+/// The counts as the test takes them. Hanging requests are events on the canary, at the weight that is in
+/// force.
+pub(crate) fn segments(evidence: &Sequential, hanging: u64) -> Option<Vec<Segment>> {
+    evidence
+        .counts
+        .iter()
+        .map(|it| {
+            let more = if it.weight == evidence.weight {
+                hanging
+            } else {
+                0
+            };
+            let requests = it.canary_requests + it.baseline_requests + more;
+            let counts = Counts::new(it.canary_events + more, it.baseline_events, requests).ok()?;
+            Segment::new(share(it.weight), counts).ok()
+        })
+        .collect()
+}
