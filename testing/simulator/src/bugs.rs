@@ -1,6 +1,7 @@
 //! Bugs planted on purpose, to show that the simulation finds their kind.
 //!
-//! They sit in the fake world around the production code: what it hands out is changed on the way.
+//! They sit in the fake world around the production code: what it hands out is changed on the way. Those of the
+//! comparisons are in `comparing` and `site`.
 
 use crate::watch::Acted;
 use sluice_model::plan::Exposure;
@@ -29,11 +30,21 @@ pub enum Bug {
     Oversleeps,
     /// Depends on something that is neither in the seed nor in the stored state.
     HiddenState,
+    /// Adds the proxy's counters to the stored evidence although they were not reset.
+    CountsRestartTwice,
+    /// Goes on with the evidence of an aborted attempt when it is tried again.
+    KeepsEvidenceOfAttempt,
+    /// Begins its evidence anew at each step.
+    ForgetsEvidenceOfStep,
+    /// Judges with the margin of a smaller weight than the one in force.
+    JudgesBySmallerWeight,
+    /// Takes matches and copies for requests that chance assigned.
+    CountsMatches,
 }
 
 impl Bug {
     /// All of them with their names.
-    pub const ALL: [(&'static str, Bug); 10] = [
+    pub const ALL: [(&'static str, Bug); 15] = [
         ("acts-before-persisting", Bug::ActsBeforePersisting),
         ("keeps-weight-on-abort", Bug::KeepsWeightOnAbort),
         ("ignores-freshness", Bug::IgnoresFreshness),
@@ -44,6 +55,11 @@ impl Bug {
         ("repeats-entries", Bug::RepeatsEntries),
         ("oversleeps", Bug::Oversleeps),
         ("hidden-state", Bug::HiddenState),
+        ("counts-restart-twice", Bug::CountsRestartTwice),
+        ("keeps-evidence-of-attempt", Bug::KeepsEvidenceOfAttempt),
+        ("forgets-evidence-of-step", Bug::ForgetsEvidenceOfStep),
+        ("judges-by-smaller-weight", Bug::JudgesBySmallerWeight),
+        ("counts-matches", Bug::CountsMatches),
     ];
 
     /// The bug of a name.

@@ -10,6 +10,8 @@
 //! something, and [`many`] for the cost of thousands of services.
 
 pub mod bugs;
+mod comparing;
+pub mod counting;
 pub mod effects;
 pub mod many;
 mod mishaps;
@@ -19,6 +21,7 @@ pub mod platform;
 pub mod random;
 pub mod rules;
 pub mod run;
+pub mod sampling;
 mod seat;
 pub mod shrink;
 pub mod site;

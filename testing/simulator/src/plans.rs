@@ -2,8 +2,8 @@
 
 use crate::random::Random;
 use sluice_model::plan::{
-    CanarySize, Check, Exposure, Gate, Hook, HookAction, Limit, Metric, OnTrouble, RolloutHooks,
-    Step, Strategy,
+    CanarySize, Check, Exposure, Gate, Hook, HookAction, Limit, Metric, NotWorse, OnTrouble,
+    RolloutHooks, Step, Strategy,
 };
 use sluice_model::routes::{Assignment, Condition, Mirror, RequestMatch, TextMatch};
 use sluice_model::{CheckName, Plan, Weight};
@@ -13,9 +13,21 @@ use std::time::Duration;
 /// The highest error ratio that a check lets pass; revisions are far below or far above.
 const ERRORS_MAX: f64 = 0.05;
 
-/// A random plan for a service of about `replicas` replicas.
-pub(crate) fn plan(random: &mut Random, replicas: u32) -> Plan {
-    let checks = checks(random);
+/// Bound on false rollbacks of the comparisons. It is small, because a run's promises know no chance: what is
+/// taken back is bad. How often the usual bound errs is measured in `releases`.
+const ALPHA: f64 = 1e-6;
+
+/// A random plan for a service of about `replicas` replicas; `compares` says whether it may have comparisons,
+/// which need random traffic.
+pub(crate) fn plan(random: &mut Random, replicas: u32, compares: bool) -> Plan {
+    let mut checks = checks(random);
+    if compares {
+        for check in &mut checks {
+            // By chance a bad revision might look good in a few requests.
+            check.samples_min = 100;
+        }
+        checks.extend(comparisons(random));
+    }
     let (strategy, mut steps) = match random.below(20) {
         0 | 1 => (
             Strategy::Recreate,
@@ -213,8 +225,60 @@ fn checks(random: &mut Random) -> Vec<Check> {
     checks
 }
 
+/// Comparisons with the stable revision. The margins are far above what good revisions differ in.
+fn comparisons(random: &mut Random) -> Vec<Check> {
+    let mut checks = Vec::new();
+    let mut add = |random: &mut Random, name: &str, metric| {
+        let (ratio, margin) = (random.pick(&[1.0, 1.5]), random.pick(&[0.005, 0.01]));
+        let limit = NotWorse {
+            ratio,
+            margin,
+            accept_ratio: ratio + 0.5,
+            accept_margin: random.pick(&[0.01, 0.03, 0.2]),
+            alpha: ALPHA,
+            beta: random.pick(&[0.05, 0.001]),
+            share: 1.0,
+        };
+        checks.push(Check {
+            name: CheckName(name.to_owned()),
+            metric,
+            limit: Limit::NotWorse(limit),
+            window: Duration::from_secs(10),
+            samples_min: random.pick(&[10, 50]),
+            on_fail: random.pick(&[OnTrouble::Abort, OnTrouble::Abort, OnTrouble::Pause]),
+        });
+    };
+    if random.chance(80) {
+        add(random, "compared-errors", Metric::ErrorRatio);
+    }
+    if random.chance(30) {
+        add(random, "compared-refusals", Metric::ClientErrorRatio);
+    }
+    if random.chance(20) {
+        add(random, "compared-timeouts", Metric::TimeoutRatio);
+    }
+    if random.chance(35) {
+        let quantile = random.pick(&[0.5, 0.9, 0.99]);
+        add(random, "compared-latency", Metric::Latency(quantile));
+    }
+    let share = 1.0 / checks.len().max(1) as f64;
+    for check in &mut checks {
+        if let Limit::NotWorse(limit) = &mut check.limit {
+            limit.share = share;
+        }
+    }
+    checks
+}
+
 /// Whether a step gives a check something to judge; where it does not, formats leave the check out.
 fn judges(step: &Step, check: &Check) -> bool {
+    if matches!(check.limit, Limit::NotWorse(_)) {
+        return match step.exposure {
+            Exposure::Split { weight, .. } => weight > Weight::ZERO && weight < Weight::FULL,
+            Exposure::Rolling { .. } => true,
+            Exposure::Recreate => false,
+        };
+    }
     match (&step.exposure, check.metric) {
         (Exposure::Split { mirror, .. }, Metric::MirrorDiffRatio) => {
             mirror.as_ref().is_some_and(|mirror| mirror.compare)

@@ -261,9 +261,13 @@ impl Run {
         let hooks_survive = self.random.chance(50);
         let settles_after_ms = self.random.between(0, 1_500);
         let looks_ready = self.random.chance(50);
+        let forgets = self.random.chance(20) && self.weather.faults.has(Fault::LostLedgers);
         let at = self.now + away;
         for seat in &mut self.seats {
             seat.site.advance(at);
+            if forgets {
+                seat.site.store.save_ledger(None);
+            }
             seat.site.restart(hooks_survive, settles_after_ms);
             seat.site.looks_ready = looks_ready;
             seat.cell = Cell::new(seat.site.store.status.clone());

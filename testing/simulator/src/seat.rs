@@ -4,7 +4,7 @@ use crate::plans;
 use crate::platform::Behaviour;
 use crate::random::Random;
 use crate::site::Site;
-use crate::traffic::Quality;
+use crate::traffic::{Quality, Traffic};
 use crate::watch::Rest;
 use crate::weather::{Fault, Faults, Weather};
 use sluice_control::Cell;
@@ -18,6 +18,10 @@ pub(crate) struct Seat {
     pub(crate) site: Site,
     pub(crate) random: Random,
     pub(crate) replicas: u32,
+    /// Whether its plans compare the revisions, and its traffic is random.
+    pub(crate) compares: bool,
+    /// Median latency of all its revisions.
+    pub(crate) latency_ms: u64,
     pub(crate) next_at: i64,
     pub(crate) command_at: i64,
     pub(crate) turns_here: u32,
@@ -37,6 +41,8 @@ impl Seat {
             cell: Cell::new(site.store.status.clone()),
             site,
             replicas: random.between(1, 6) as u32,
+            compares: random.chance(50),
+            latency_ms: random.pick(&[10, 40, 150, 600]),
             next_at: 0,
             command_at: random.between(2_000, 5_000),
             turns_here: 0,
@@ -51,7 +57,12 @@ impl Seat {
             .into_iter()
             .any(|fault| weather.faults.has(fault));
         seat.site.watch.lossless = !costly && !forgets;
-        seat.site.traffic.rate = seat.random.pick(&[100.0, 500.0, 0.0]);
+        let rate = seat.random.pick(&[100.0, 500.0, 0.0]);
+        let lots = seat.random.fork(7);
+        seat.site.traffic = match seat.compares {
+            true => Traffic::by_lot(rate * 2.0, lots),
+            false => Traffic::new(rate),
+        };
         let revision = seat.new_revision(weather);
         let at = seat.site.wall();
         seat.site
@@ -63,7 +74,7 @@ impl Seat {
     /// Another revision, drawn by lot: its plan, its replicas, its answers.
     pub(crate) fn new_revision(&mut self, weather: &Weather) -> RevisionNumber {
         let random = &mut self.random;
-        let plan = plans::plan(random, self.replicas);
+        let plan = plans::plan(random, self.replicas, self.compares);
         let mut draw = |fault, percent| random.chance(percent) && weather.faults.has(fault);
         let bad = draw(Fault::BadRevisions, 35);
         let catches = plans::catches_bad_revisions(&plan);
@@ -78,6 +89,7 @@ impl Seat {
         let flap_ms = (random.between(500, 6_000), random.between(100, 2_500));
         let stop_ms = (random.between(0, 300), random.between(1_000, 8_000));
         let good = random.pick(&[0.0, 0.001]);
+        let hangs = random.chance(30);
         let behaviour = Behaviour {
             start_ms: (fastest, slowest),
             ready,
@@ -85,14 +97,26 @@ impl Seat {
             flap_ms: flaps.then_some(flap_ms),
             stop_ms: if slow { stop_ms.1 } else { stop_ms.0 },
         };
-        let quality = Quality {
+        let mut quality = Quality {
             errors: if bad { 0.5 } else { good },
             ..Quality::default()
         };
+        if self.compares {
+            quality.latency_ms = self.latency_ms;
+            quality.latency_spread = 0.4;
+            quality.client_errors = 0.02;
+            if bad && hangs {
+                // It fails by not answering, which shows late.
+                (quality.errors, quality.hangs) = (0.0, 0.5);
+            }
+        }
         self.site.watch.lossless &= plans::keeps_serving(&plan);
         let revision = self.site.store.add_revision(plan);
         self.site.platform.set_behaviour(revision, behaviour);
         self.site.traffic.set_quality(revision, quality);
+        if bad {
+            self.site.watch.bad.insert(revision);
+        }
         if bad && catches {
             self.site.watch.hopeless.push(revision);
         }

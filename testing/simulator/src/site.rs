@@ -5,15 +5,16 @@
 //! moves the time and makes things go wrong.
 
 use crate::bugs::Bug;
+use crate::comparing::{Books, Comparing};
 use crate::effects::{Effects, Fate};
 use crate::platform::Platform;
 use crate::random::Random;
 use crate::store::Store;
-use crate::traffic::Traffic;
+use crate::traffic::{Traffic, Watched};
 use crate::watch::{Acted, Scene, Watch};
 use sluice_analysis::window::History;
 use sluice_control::{Record, World};
-use sluice_model::plan::Check;
+use sluice_model::plan::{Check, Limit};
 use sluice_model::report::CommandAnswer;
 use sluice_model::{
     Command, Decision, Observation, Plan, RevisionNumber, RolloutState, Routes, ServiceName,
@@ -81,6 +82,7 @@ pub struct Site {
     pub watch: Watch,
     /// The planted bug.
     pub bug: Option<Bug>,
+    comparing: Comparing,
     history: History,
     covers: Option<(u64, u32, Option<u32>)>,
     /// The simulation's time of the history's snapshots by their wall time.
@@ -113,6 +115,7 @@ impl Site {
             blind_until: 0,
             watch: Watch::default(),
             bug: None,
+            comparing: Comparing::default(),
             history: History::default(),
             covers: None,
             taken: BTreeMap::new(),
@@ -162,7 +165,10 @@ impl Site {
         self.crash_at = None;
         self.history = History::default();
         self.covers = None;
-        self.traffic.reset();
+        self.comparing = Comparing::default();
+        self.watch
+            .evidence_survives(self.store.has_ledger(), &self.traffic);
+        self.traffic.reset(self.bug != Some(Bug::CountsRestartTwice));
         self.effects.crash(hooks_survive);
         self.settled_at = self.now + settles_after_ms;
         self.watch.restarted();
@@ -172,6 +178,19 @@ impl Site {
     #[must_use]
     pub fn acted(&self) -> Option<&Acted> {
         self.acted.as_ref()
+    }
+
+    /// The fake proxy gets its routes.
+    fn route(&mut self, decision: &Decision) {
+        let status = &decision.status;
+        self.comparing.routed(status, &decision.desired.routes);
+        let shared = status.running().zip(status.stable);
+        self.traffic.watch(shared.map(|(rollout, stable)| Watched {
+            attempt: (rollout.id, rollout.attempt),
+            canary: rollout.target,
+            stable,
+        }));
+        self.traffic.counts_all = self.bug == Some(Bug::CountsMatches);
     }
 
     fn cover(&mut self, status: &ServiceStatus) {
@@ -188,6 +207,22 @@ impl Site {
             self.history.restart(now, self.traffic.counted());
             self.taken.clear();
             self.taken.insert(now, self.now);
+        }
+    }
+
+    /// The fake proxy's counters go into the books of the comparisons.
+    fn count(&mut self, status: &ServiceStatus, plan: &Plan, now: Timestamp) {
+        let books = Books {
+            traffic: &self.traffic,
+            can_store: self.now >= self.store.fails_until,
+            store: &mut self.store,
+            bug: self.bug,
+        };
+        let stored = self.comparing.look(books, status, plan, now);
+        self.comparing.remember(&self.traffic, status, now);
+        if let Some(rollout) = status.running() {
+            let attempt = (rollout.id, rollout.attempt);
+            self.watch.counted(attempt, stored, &self.traffic);
         }
     }
 
@@ -229,6 +264,17 @@ impl Site {
         }
         let current = self.traffic.counted();
         for check in checks {
+            if matches!(check.limit, Limit::NotWorse(_)) {
+                let measured = self.comparing.measure(check, status, now, self.bug);
+                if let Some(measured) = measured {
+                    self.watch
+                        .compared(self.now, check, &measured, &self.traffic);
+                    observation
+                        .measurements
+                        .insert(check.name.clone(), measured);
+                }
+                continue;
+            }
             let measured = self
                 .history
                 .measure(check, rollout.target, status.stable, now, current);
@@ -278,6 +324,7 @@ impl World for Site {
             replicas: self.seen.replicas.clone(),
             ..Observation::default()
         };
+        self.count(status, plan, now);
         self.measure(status, plan, &mut observation);
         if let Some(rollout) = &status.rollout {
             let prefix = format!("{}/{}/", status.service, rollout.id);
@@ -355,6 +402,7 @@ impl World for Site {
             self.watch.acts(&scene, decision);
         }
         self.cover(&decision.status);
+        self.route(decision);
         self.platform.apply(self.now, &decision.desired.replicas);
         match &mut self.acted {
             Some(acted) => acted.update(decision),

@@ -1,5 +1,6 @@
 //! A fake store: what survives a crash of Sluice.
 
+use sluice_analysis::ledger::Ledger;
 use sluice_control::Record;
 use sluice_model::{
     Command, CommandId, CommandKind, CommandOutcome, Plan, ReportEntry, RevisionNumber,
@@ -23,6 +24,8 @@ pub struct Store {
     pub plans: BTreeMap<RevisionNumber, Arc<Plan>>,
     /// Until when nothing can be written, on the simulation's own clock.
     pub fails_until: i64,
+    /// The books of the running rollout's comparisons.
+    ledger: Option<Ledger>,
 }
 
 impl Store {
@@ -36,6 +39,7 @@ impl Store {
             answers: BTreeMap::new(),
             plans: BTreeMap::new(),
             fails_until: 0,
+            ledger: None,
         }
     }
 
@@ -70,6 +74,28 @@ impl Store {
         let from = (last.0 as usize).min(self.commands.len());
         let open = |command: &&Command| !self.answers.contains_key(&command.id);
         self.commands[from..].iter().filter(open).cloned().collect()
+    }
+
+    /// Stores the books of the comparisons, or that there are none.
+    pub fn save_ledger(&mut self, ledger: Option<&Ledger>) {
+        self.ledger = ledger.cloned();
+    }
+
+    /// The books as another process reads them: only what is written down comes back.
+    ///
+    /// # Panics
+    /// When a ledger cannot be written down, or is not read back: a defect of its form.
+    #[must_use]
+    pub fn ledger(&self) -> Option<Ledger> {
+        let ledger = self.ledger.as_ref()?;
+        let text = serde_json::to_string(ledger).expect("a ledger is written down");
+        Some(serde_json::from_str(&text).expect("a ledger is read back"))
+    }
+
+    /// Whether there are books.
+    #[must_use]
+    pub fn has_ledger(&self) -> bool {
+        self.ledger.is_some()
     }
 
     /// Stores a transition.

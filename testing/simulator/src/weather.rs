@@ -33,11 +33,13 @@ pub enum Fault {
     MissingData,
     /// Revisions that fail half of their requests.
     BadRevisions,
+    /// What was stored of the comparisons is gone when Sluice starts.
+    LostLedgers,
 }
 
 impl Fault {
     /// All kinds with their names.
-    pub const ALL: [(&'static str, Fault); 14] = [
+    pub const ALL: [(&'static str, Fault); 15] = [
         ("crashes", Fault::Crashes),
         ("downtime", Fault::Downtime),
         ("store-outages", Fault::StoreOutages),
@@ -52,6 +54,7 @@ impl Fault {
         ("stale-observations", Fault::StaleObservations),
         ("missing-data", Fault::MissingData),
         ("bad-revisions", Fault::BadRevisions),
+        ("lost-ledgers", Fault::LostLedgers),
     ];
 
     const fn bit(self) -> u32 {

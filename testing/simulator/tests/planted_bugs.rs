@@ -40,6 +40,11 @@ fn every_planted_bug_is_found() {
             ],
             Bug::Oversleeps => &["a service comes to rest", "what is waited for is said"],
             Bug::HiddenState => &["a seed decides everything"],
+            Bug::CountsRestartTwice | Bug::KeepsEvidenceOfAttempt | Bug::CountsMatches => {
+                &["evidence never counts a request twice"]
+            }
+            Bug::ForgetsEvidenceOfStep => &["evidence is carried over steps and restarts"],
+            Bug::JudgesBySmallerWeight => &["a decision can be judged again from its evidence"],
         };
         let promise = failure.violation.promise;
         assert!(

@@ -7,6 +7,7 @@
 
 use crate::head::is_grpc;
 use crate::shards::Shard;
+use crate::units::Event;
 use crate::worker::Worker;
 use crate::worker::local::{ReplicaLocal, RevisionLocal};
 use http::StatusCode;
@@ -30,6 +31,7 @@ pub(crate) enum Failure {
 /// The class that an answer is counted in: the index of `SideCounters::classes`.
 type Class = usize;
 
+const REFUSED: Class = 3;
 const FAILED: Class = 4;
 
 /// What is known of the outcome.
@@ -56,7 +58,22 @@ pub(crate) struct Charge {
     replica: Rc<ReplicaLocal>,
     started: Instant,
     outcome: Outcome,
-    by_chance: bool,
+    chance: Chance,
+}
+
+/// What part chance had in where a request went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Chance {
+    /// None, or it is not the first attempt: it counts in no comparison.
+    None,
+    /// The request was assigned by itself.
+    Request,
+    /// The user, with this hash, was assigned.
+    User {
+        user: u64,
+        /// Whether this is the first request of the user that counts.
+        first: bool,
+    },
 }
 
 impl Charge {
@@ -73,18 +90,41 @@ impl Charge {
             replica: Rc::clone(replica),
             started: Instant::now(),
             outcome: Outcome::Reserved,
-            by_chance: false,
+            chance: Chance::None,
         }
     }
 
-    /// The weights alone chose the revision, and this is the first attempt: the request counts in the
-    /// comparison of the two sides.
-    pub(crate) fn assigned_by_chance(&mut self) {
-        self.by_chance = true;
+    /// The weights alone chose the revision, and this is the first attempt: the request, or its user when users
+    /// are kept on their side, counts in the comparison of the two sides.
+    pub(crate) fn assigned_by_chance(&mut self, user: Option<u64>) {
+        self.chance = match (user, &self.revision.units) {
+            (Some(user), Some((units, segment))) => Chance::User {
+                user,
+                first: units.is_first_in(user, *segment),
+            },
+            (None, _) => Chance::Request,
+            // Before two sides share the users there is nothing to compare.
+            (Some(_), None) => Chance::None,
+        };
     }
 
+    /// Counts what belongs to every request, or to a user's first.
     fn tally(&self, count: impl Fn(&Shard)) {
-        self.revision.count(self.by_chance, count);
+        let compared = match self.chance {
+            Chance::None => false,
+            Chance::Request => true,
+            Chance::User { first, .. } => first,
+        };
+        self.revision.count(compared, count);
+    }
+
+    /// Counts what may happen to a user for the first time at any request.
+    fn tally_event(&self, event: Event, count: impl Fn(&Shard)) {
+        let compared = match (self.chance, &self.revision.units) {
+            (Chance::User { user, .. }, Some((units, _))) => units.is_first_event(user, event),
+            (chance, _) => chance == Chance::Request,
+        };
+        self.revision.count(compared, count);
     }
 
     /// The request is about to be sent.
@@ -115,7 +155,7 @@ impl Charge {
     }
 
     fn fail(&mut self, failure: Failure) {
-        self.tally(|shard| {
+        self.tally_event(Event::Failed, |shard| {
             shard.classes[FAILED].add(1);
             match failure {
                 Failure::Broken => shard.connect_failures.add(1),
@@ -167,7 +207,11 @@ impl Charge {
     }
 
     fn count(&mut self, class: Class) {
-        self.tally(|shard| shard.classes[class].add(1));
+        match class {
+            FAILED => self.tally_event(Event::Failed, |shard| shard.classes[FAILED].add(1)),
+            REFUSED => self.tally_event(Event::Refused, |shard| shard.classes[REFUSED].add(1)),
+            class => self.tally(|shard| shard.classes[class].add(1)),
+        }
         self.outcome = Outcome::Counted;
     }
 

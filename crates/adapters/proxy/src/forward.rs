@@ -84,7 +84,7 @@ fn route(client: &Client, head: &RequestHead) -> Option<Route> {
         }?;
         let mut leased = lease(client, view, decision.revision, &[]);
         if let (DecidedBy::Weight, Some(leased)) = (decision.by, &mut leased) {
-            leased.assigned_by_chance();
+            leased.assigned_by_chance(decision.unit);
         }
         let copy = decision.mirror.and_then(|mirror| {
             mirror::has_room(worker)
@@ -108,26 +108,28 @@ pub(crate) struct Leased {
     charge: Charge,
     /// The revision that should have served, and had nothing to serve with.
     missing: Option<Rc<RevisionLocal>>,
-    /// See [`Charge::assigned_by_chance`].
-    by_chance: bool,
+    /// Set when the weights alone chose the revision: the user, where users are kept on their side. See
+    /// [`Charge::assigned_by_chance`].
+    by_chance: Option<Option<u64>>,
 }
 
 impl Leased {
     /// The weights alone chose the revision.
-    pub(crate) fn assigned_by_chance(&mut self) {
-        self.by_chance = true;
+    pub(crate) fn assigned_by_chance(&mut self, user: Option<u64>) {
+        self.by_chance = Some(user);
     }
 
     /// Begins the attempt. A revision without a replica does not look better for having none.
     pub(crate) fn begin(mut self) -> Charge {
         if let Some(missing) = self.missing {
-            missing.count(self.by_chance, |shard| {
+            // A user is not told apart here: nothing is there to answer any of them.
+            missing.count(self.by_chance == Some(None), |shard| {
                 shard.assigned.add(1);
                 shard.classes[4].add(1);
                 shard.connect_failures.add(1);
             });
-        } else if self.by_chance {
-            self.charge.assigned_by_chance();
+        } else if let Some(user) = self.by_chance {
+            self.charge.assigned_by_chance(user);
         }
         self.charge.begin();
         self.charge
@@ -147,7 +149,7 @@ pub(crate) fn lease(
         return Some(Leased {
             charge,
             missing: None,
-            by_chance: false,
+            by_chance: None,
         });
     }
     if client.listener.role == ListenerRole::Preview {
@@ -163,7 +165,7 @@ pub(crate) fn lease(
     Some(Leased {
         charge,
         missing,
-        by_chance: false,
+        by_chance: None,
     })
 }
 

@@ -34,6 +34,7 @@ mod shards;
 mod tcp;
 mod timer;
 mod tunnel;
+mod units;
 mod upstream;
 mod worker;
 

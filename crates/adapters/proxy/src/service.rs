@@ -6,8 +6,10 @@ use crate::config::{Endpoint, ListenerRole};
 use crate::listen::ListenerState;
 use crate::replica::Replica;
 use crate::shards::{Count, Shards};
+use crate::units::Units;
 use arc_swap::ArcSwap;
-use sluice_model::{ReplicaId, RevisionNumber, Routes, ServiceName, SideCounters};
+use sluice_model::routes::Assignment;
+use sluice_model::{ReplicaId, RevisionNumber, Routes, ServiceName, SideCounters, Weight};
 use sluice_routing::{RouteError, RouteTable};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,6 +28,8 @@ pub(crate) struct Snapshot {
     pub(crate) table: RouteTable,
     /// By rising number.
     pub(crate) revisions: Vec<RevisionState>,
+    /// The users that are compared, with the number of the present weight segment.
+    pub(crate) units: Option<(Arc<Units>, u64)>,
 }
 
 /// One revision in a snapshot.
@@ -37,6 +41,20 @@ pub(crate) struct RevisionState {
     pub(crate) total: Arc<Shards>,
     /// Counters of the present weight segment.
     pub(crate) segment: Arc<Shards>,
+}
+
+/// The users of a rollout that keeps them on their side; the same as before while the rollout is.
+fn units_for(routes: &Routes, before: Option<Arc<Units>>) -> Option<Arc<Units>> {
+    let sides = routes
+        .weights
+        .values()
+        .filter(|weight| **weight > Weight::ZERO);
+    if routes.assignment == Assignment::PerRequest || sides.count() < 2 {
+        return None;
+    }
+    before
+        .filter(|units| units.rollout == routes.salt)
+        .or_else(|| Some(Arc::new(Units::new(routes.salt))))
 }
 
 /// A service.
@@ -58,6 +76,7 @@ struct Control {
     leaving: BTreeMap<ReplicaId, Arc<Replica>>,
     totals: BTreeMap<RevisionNumber, Arc<Shards>>,
     segments: BTreeMap<(u64, RevisionNumber), Arc<Shards>>,
+    units: Option<Arc<Units>>,
     listeners: BTreeMap<ListenerRole, Arc<ListenerState>>,
 }
 
@@ -70,6 +89,7 @@ impl ServiceState {
             snapshot: Arc::new(ArcSwap::from_pointee(Snapshot {
                 table: table.clone(),
                 revisions: Vec::new(),
+                units: None,
             })),
             failures: (0..workers).map(|_| Arc::default()).collect(),
             control: Mutex::new(Control {
@@ -79,6 +99,7 @@ impl ServiceState {
                 leaving: BTreeMap::new(),
                 totals: BTreeMap::new(),
                 segments: BTreeMap::new(),
+                units: None,
                 listeners: BTreeMap::new(),
             }),
             workers,
@@ -177,9 +198,11 @@ impl ServiceState {
                 control.totals.remove(number);
             });
         }
+        control.units = units_for(routes, control.units.take());
         self.snapshot.store(Arc::new(Snapshot {
             table: control.table.clone(),
             revisions,
+            units: control.units.clone().map(|units| (units, segment)),
         }));
     }
 

@@ -99,7 +99,10 @@ mod tests {
         for (names, expected) in [
             (vec!["a.b", "a.c", "step"], None),
             (vec!["a", "a"], Some("the variables `a` and `a` of")),
-            (vec!["a.b", "a.b.c"], Some("the variables `a.b` and `a.b.c` of")),
+            (
+                vec!["a.b", "a.b.c"],
+                Some("the variables `a.b` and `a.b.c` of"),
+            ),
             (vec!["a", "ab.c"], None),
             (vec!["a..b"], Some("`a..b` cannot")),
             (vec![""], Some("`` cannot")),

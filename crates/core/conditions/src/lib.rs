@@ -21,10 +21,11 @@
 //!
 //! Supported are the literals, operators, macros and conversions of the language definition for `bool`,
 //! `int`, `uint`, `double`, `string`, `list`, `map` and `duration`. What it has beyond that (`dyn`, `null`,
-//! bytes, messages, timestamps, regular expressions) is refused by name. In two things Sluice is stricter
+//! bytes, messages, timestamps, regular expressions) is refused by name. In three things Sluice is stricter
 //! than the definition, so that a condition cannot be true on nonsense: a `double` is always finite
-//! (division by 0.0 and whatever else would give NaN or an infinity is an error), and the elements of a list
-//! have one type. In one it is wider, as other implementations are: `<` and its kin compare numbers of different types.
+//! (division by 0.0 and whatever else would give NaN or an infinity is an error), the elements of a list have
+//! one type, and what can only fail (`x / 0`) is refused when it is compiled. In one it is wider, as other
+//! implementations are: `<` and its kin compare numbers of different types.
 //!
 //! The interpreter is Sluice's own and not the `cel` crate, which the tests hold it against: `cel` has no type
 //! checker, its parser ends the process on fifty nested brackets (the stack of a thread is used up), and it

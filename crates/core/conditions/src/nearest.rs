@@ -5,10 +5,7 @@ const LISTED_MAX: usize = 12;
 
 /// The nearest of `known`, if one is near: a third of the letters may differ. Case and `_` are no
 /// difference.
-pub(crate) fn nearest<'a>(
-    name: &str,
-    known: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // Longer names than any are not misspelt ones.
     if name.len() > 128 {
         return None;

@@ -146,7 +146,9 @@ impl<'a> Reader<'a> {
             '=' => problem.with_help("values are compared with `==`"),
             '&' => problem.with_help("two conditions that must both hold are joined with `&&`"),
             '|' => problem.with_help("two conditions of which one must hold are joined with `||`"),
-            '`' | '“' | '”' | '‘' | '’' => problem.with_help("strings stand in `\"` or `'`"),
+            '`' | '“' | '”' | '‘' | '’' => {
+                problem.with_help("strings stand in `\"` or `'`")
+            }
             _ => problem,
         })
     }
@@ -239,24 +241,15 @@ impl<'a> Reader<'a> {
                 return Ok(Token::String(value));
             }
             match self.peek() {
-                Some('\n' | '\r') | None if quote.len() == 1 || self.peek().is_none() => {
+                None => return Err(self.problem(from, "this string does not end")),
+                Some('\n' | '\r') if quote.len() == 1 => {
                     return Err(self.problem(from, "this string does not end"));
                 }
-                Some('\\') if raw => {
-                    // A raw string keeps its backslashes, but one before a quote still guards it.
-                    self.at += 1;
-                    value.push('\\');
-                    if let Some(next) = self.peek().filter(|next| quote.starts_with(*next)) {
-                        self.at += next.len_utf8();
-                        value.push(next);
-                    }
-                }
-                Some('\\') => value.push(self.escape()?),
+                Some('\\') if !raw => value.push(self.escape()?),
                 Some(sign) => {
                     self.at += sign.len_utf8();
                     value.push(sign);
                 }
-                None => return Err(self.problem(from, "this string does not end")),
             }
         }
     }
@@ -358,22 +351,49 @@ mod tests {
     #[test]
     fn what_is_no_token_is_said_with_its_place() {
         for (text, expected) in [
-            ("a = b", "2..3: `=` does not belong here; values are compared with `==`"),
-            ("a & b", "2..3: `&` does not belong here; two conditions that must both hold are joined with `&&`"),
+            (
+                "a = b",
+                "2..3: `=` does not belong here; values are compared with `==`",
+            ),
+            (
+                "a & b",
+                "2..3: `&` does not belong here; two conditions that must both hold are joined with `&&`",
+            ),
             ("é", "0..2: `é` does not belong here"),
-            ("“x”", "0..3: `“` does not belong here; strings stand in `\"` or `'`"),
-            ("5m", "0..2: 5m is not a number; a span of time is written `duration(\"5m\")`"),
+            (
+                "“x”",
+                "0..3: `“` does not belong here; strings stand in `\"` or `'`",
+            ),
+            (
+                "5m",
+                "0..2: 5m is not a number; a span of time is written `duration(\"5m\")`",
+            ),
             ("5x", "0..2: 5x is not a number"),
             ("0x", "0..2: 0x is not a number"),
-            ("9223372036854775809", "0..19: 9223372036854775809 is too large for an int"),
-            ("18446744073709551616u", "0..21: 18446744073709551616u is too large for a uint"),
+            (
+                "9223372036854775809",
+                "0..19: 9223372036854775809 is too large for an int",
+            ),
+            (
+                "18446744073709551616u",
+                "0..21: 18446744073709551616u is too large for a uint",
+            ),
             ("1e999", "0..5: 1e999 is too large for a double"),
             ("'abc", "0..4: this string does not end"),
             ("'a\nb'", "0..2: this string does not end"),
             ("'''a", "0..4: this string does not end"),
-            (r"'\q'", "1..3: `\\q` does not stand for a character; a backslash itself is written `\\\\`"),
-            (r"'\uD800'", "1..7: `\\uD800` does not stand for a character; a backslash itself is written `\\\\`"),
-            ("b'x'", "0..1: bytes are not supported in conditions; write a string, without the `b`"),
+            (
+                r"'\q'",
+                "1..3: `\\q` does not stand for a character; a backslash itself is written `\\\\`",
+            ),
+            (
+                r"'\uD800'",
+                "1..7: `\\uD800` does not stand for a character; a backslash itself is written `\\\\`",
+            ),
+            (
+                "b'x'",
+                "0..1: bytes are not supported in conditions; write a string, without the `b`",
+            ),
         ] {
             assert_eq!(read(text), Err(expected.to_owned()), "{text}");
         }

@@ -100,10 +100,7 @@ impl Operator {
     pub(crate) fn orders(self) -> bool {
         matches!(
             self,
-            Operator::Less
-                | Operator::LessOrEqual
-                | Operator::Greater
-                | Operator::GreaterOrEqual
+            Operator::Less | Operator::LessOrEqual | Operator::Greater | Operator::GreaterOrEqual
         )
     }
 }
@@ -117,11 +114,7 @@ impl Part {
             Part::Index { target, index } => vec![target, index],
             Part::Call {
                 target, arguments, ..
-            } => target
-                .iter()
-                .map(AsRef::as_ref)
-                .chain(arguments)
-                .collect(),
+            } => target.iter().map(AsRef::as_ref).chain(arguments).collect(),
             Part::List(parts) | Part::And(parts) | Part::Or(parts) => parts.iter().collect(),
             Part::Map(entries) => entries
                 .iter()

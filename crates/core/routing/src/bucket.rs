@@ -31,9 +31,15 @@ impl Salt {
     /// The bucket of a unit's name.
     #[must_use]
     pub fn bucket(self, unit: &[u8]) -> u16 {
+        scale(self.hash(unit))
+    }
+
+    /// The hash that the bucket is made from: another rollout, another hash.
+    #[must_use]
+    pub fn hash(self, unit: &[u8]) -> u64 {
         let mut hasher = SipHasher13::new_with_keys(self.0, KEY);
         hasher.write(unit);
-        scale(hasher.finish())
+        hasher.finish()
     }
 }
 

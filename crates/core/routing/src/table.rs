@@ -86,6 +86,8 @@ pub struct RouteDecision {
     pub by: DecidedBy,
     /// The value of the assignment's cookie ([`RouteTable::cookie`]) that the answer has to set.
     pub set_unit: Option<UnitId>,
+    /// The hash of the unit whose side the weights chose; none when the request alone was assigned.
+    pub unit: Option<u64>,
     /// Where a copy goes.
     pub mirror: Option<MirrorDecision>,
 }
@@ -179,16 +181,14 @@ impl RouteTable {
             .enumerate()
             .find(|(_, route)| holds(&route.when, facts, unit))
             .map(|(index, route)| (route.revision, DecidedBy::Match(index)));
+        let mut hash = None;
+        let mut of_unit = |unit: &[u8]| self.at(scale(*hash.insert(self.salt.hash(unit))));
         let (revision, by, set_unit) = match (matched, unit, &self.assignment) {
             (Some((revision, by)), ..) => (revision, by, None),
-            (None, Some(unit), _) => (self.at(self.salt.bucket(unit))?, DecidedBy::Weight, None),
+            (None, Some(unit), _) => (of_unit(unit)?, DecidedBy::Weight, None),
             (None, None, Assignment::Cookie { .. }) => {
                 let id = UnitId::from_draw(draw);
-                (
-                    self.at(self.salt.bucket(id.as_bytes()))?,
-                    DecidedBy::Weight,
-                    Some(id),
-                )
+                (of_unit(id.as_bytes())?, DecidedBy::Weight, Some(id))
             }
             (None, None, Assignment::PerRequest | Assignment::Header { .. }) => {
                 (self.at(scale(draw))?, DecidedBy::Weight, None)
@@ -199,6 +199,7 @@ impl RouteTable {
             revision,
             by,
             set_unit,
+            unit: hash,
             mirror,
         })
     }
@@ -216,6 +217,7 @@ impl RouteTable {
             revision,
             by: DecidedBy::Preview,
             set_unit: None,
+            unit: None,
             mirror: None,
         })
     }

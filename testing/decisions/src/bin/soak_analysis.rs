@@ -198,3 +198,43 @@ impl Verdict {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_verdict_says_what_the_runs_show() {
+        for (rolled_back, of, told, is_broken) in [
+            (0, 100, "too few runs to show", false),
+            (0, 400, ", at most α = 0.01;", false),
+            (
+                8,
+                2_000,
+                "8 of 2000 releases taken back, 0.40 % (95 %: 0.17 to 0.79 %), at most",
+                false,
+            ),
+            (30, 2_000, "ABOVE α = 0.01", true),
+        ] {
+            let runs: Vec<Run> = (0..of)
+                .map(|number| Run {
+                    kind: Kind::Fixed,
+                    run: number,
+                    requests: REQUESTS,
+                    looks: 20_000,
+                    log_e_max: 0.0,
+                    rolled_back: number < rolled_back,
+                })
+                .collect();
+            let verdict = Verdict::new(Kind::Fixed, runs.iter());
+            assert!(verdict.line().contains(told), "{}", verdict.line());
+            assert_eq!(verdict.is_broken(), is_broken, "{}", verdict.line());
+        }
+    }
+}

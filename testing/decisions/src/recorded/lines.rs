@@ -59,7 +59,14 @@ pub(super) fn lines(mut input: impl BufRead) -> Result<(Vec<Request>, Weights), 
         if text.trim().is_empty() {
             continue;
         }
-        let read: Line = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+        let read: Line = serde_json::from_str(&text).map_err(|error| {
+            // It counts lines too, from this one.
+            let told = error.to_string();
+            let what = told
+                .rsplit_once(" at line ")
+                .map_or(told.as_str(), |(what, _)| what);
+            wrong(format!("column {}: {what}", error.column()))
+        })?;
         match read {
             Line {
                 at_us,

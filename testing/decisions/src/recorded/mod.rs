@@ -264,7 +264,7 @@ mod tests {
                 "{\"atUs\":0,\"weight\":0.05}\n".to_owned(),
                 "0 requests of the stable side",
             ),
-            ("no JSON", with("nonsense"), "line 1002: "),
+            ("no JSON", with("nonsense"), "line 1002: column 2: expected"),
             (
                 "half a request",
                 with(r#"{"atUs":1,"side":"canary"}"#),

@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 /// From this many requests per second on Sluice is meant to be ahead.
 const ENOUGH_PER_SECOND: u32 = 100;
 
-/// The rules that Sluice is not ahead of in a case.
-pub(super) fn not_ahead_of(row: &Row) -> String {
+/// The rules that Sluice is not ahead of in a case, with how often they are wrong at the same traffic.
+pub(super) fn not_ahead_of(results: &Results, row: &Row) -> String {
     if row.figures.iter().all(|figures| figures.decided.count == 0) {
         return "nobody decides".to_owned();
     }
@@ -20,11 +20,29 @@ pub(super) fn not_ahead_of(row: &Row) -> String {
         .figures
         .iter()
         .filter(|one| one.rule != RuleKind::Sluice);
+    let well = results
+        .rows(Fault::None, Horizon::Time(WATCHED_US))
+        .find(|well| {
+            (well.case.per_second, well.case.weight_percent)
+                == (row.case.per_second, row.case.weight_percent)
+        });
     let named: Vec<String> = peers
-        .filter_map(|figures| match figures.standing() {
-            Standing::Ahead => None,
-            Standing::Even => Some(format!("{} (even)", figures.rule.title())),
-            Standing::Behind => Some(format!("**{}**", figures.rule.title())),
+        .filter_map(|figures| {
+            let title = figures.rule.title();
+            let (title, even) = match figures.standing() {
+                Standing::Ahead => return None,
+                Standing::Even => (title.to_owned(), Some("even".to_owned())),
+                Standing::Behind => (format!("**{title}**"), None),
+            };
+            let wrong = well.and_then(|well| {
+                let share = well.of(figures.rule)?.decided.value();
+                Some(format!("{} false", words::percent(share)))
+            });
+            let notes: Vec<String> = even.into_iter().chain(wrong).collect();
+            Some(match notes.as_slice() {
+                [] => title,
+                notes => format!("{title} ({})", notes.join(", ")),
+            })
         })
         .collect();
     named.join(", ")
@@ -84,7 +102,7 @@ fn sentence(results: &Results, peer: RuleKind, enough: bool) -> Option<String> {
     Some(text)
 }
 
-/// Cases by fault, rate and weight: `0.2 % errors (all); 1 % errors (100/s: 1 %, 5 %; 1,000/s: 1 %)`.
+/// Cases by fault, rate and weight: `0.2 % errors (all); 1 % errors (100/s; 1,000/s: 1 %, 5 %)`.
 fn named(some: &[&Row], all: &[&Row]) -> String {
     let of = |rows: &[&Row], fault| -> Vec<(u32, u32)> {
         let cases = rows.iter().map(|row| row.case);
@@ -108,16 +126,16 @@ fn named(some: &[&Row], all: &[&Row]) -> String {
                 .or_default()
                 .push(format!("{weight} %"));
         }
-        let rates: Vec<String> = by_rate
-            .into_iter()
-            .map(|(rate, weights)| {
-                format!(
-                    "{}/s: {}",
-                    words::count(u64::from(rate)),
-                    weights.join(", ")
-                )
-            })
-            .collect();
+        let rates = by_rate.into_iter().map(|(rate, weights)| {
+            let title = format!("{}/s", words::count(u64::from(rate)));
+            let here = of(all, fault).iter().filter(|case| case.0 == rate).count();
+            if weights.len() == here {
+                title
+            } else {
+                format!("{title}: {}", weights.join(", "))
+            }
+        });
+        let rates: Vec<String> = rates.collect();
         Some(format!("{} ({})", fault.title(), rates.join("; ")))
     });
     faults.collect::<Vec<String>>().join("; ")

@@ -70,14 +70,19 @@ pub(super) fn detection(results: &Results, fault: Fault) -> String {
         return String::new();
     }
     let mut text = format!(
-        "\n## {}\n\nTime to the rollback, median / 90 %, and the share of the releases that kept the canary for the whole hour:\n\n\
+        "\n## {}\n\nTime to the rollback, median / 90 %, and the share of the releases that kept the canary for the whole hour. \
+         Beside a rule that Sluice is not ahead of: the share of canaries that are no worse that it takes back in an hour of the same traffic.\n\n\
          | requests/s | weight | {} | Sluice is not ahead of |\n{}\n",
         fault.title(),
         results.titles(),
         results.rule_off(1)
     );
     for row in &rows {
-        let line = results.line(row, words::times, Some(standing::not_ahead_of(row)));
+        let line = results.line(
+            row,
+            words::times,
+            Some(standing::not_ahead_of(results, row)),
+        );
         text.push_str(&format!("{line}\n"));
     }
     let (what, cell): (_, fn(&Figures) -> String) = match fault {

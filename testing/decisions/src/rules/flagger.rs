@@ -16,7 +16,7 @@ const SUCCESS_PERCENT_MIN: f64 = 99.0;
 const P99_MS_MAX: f64 = 500.0;
 
 pub(super) const DESCRIPTION: &str = "`interval: 1m`, `threshold: 5`, `request-success-rate` at least 99 %, `request-duration` (p99) at most \
-     500 ms: a check each minute on that minute's requests to the canary; failed checks add up, and the rollback comes a minute after the fifth.";
+     500 ms: a check each minute on that minute's requests to the canary; failed checks add up, and the rollback comes a minute after the fifth. With fewer than a hundred requests a minute, their p99 is the slowest one.";
 
 /// The analysis of one canary.
 #[derive(Debug, Default)]

@@ -103,7 +103,13 @@ impl Rule for Sluice {
                 tick.requests(),
             );
         }
-        (self.log_e() >= -ALPHA.ln()).then(|| self.cause())
+        let line = -ALPHA.ln();
+        // A mean is at most its largest part, and the largest is at hand.
+        let may_decide = self
+            .metrics
+            .iter()
+            .any(|(_, evidence)| evidence.log_e() >= line);
+        (may_decide && self.log_e() >= line).then(|| self.cause())
     }
 }
 

@@ -194,9 +194,12 @@ pub fn run(kind: Kind, requests_max: u64, seed: u64, number: u64) -> Run {
         }
         run.requests += requests;
         run.looks += 1;
-        let log_e = mean_log_e(evidence.iter());
-        run.log_e_max = run.log_e_max.max(log_e);
-        run.rolled_back = log_e >= line;
+        // A mean is at most its largest part: only then can it be higher than before.
+        if evidence.iter().any(|one| one.log_e() > run.log_e_max) {
+            let log_e = mean_log_e(evidence.iter());
+            run.log_e_max = run.log_e_max.max(log_e);
+            run.rolled_back = log_e >= line;
+        }
     }
     run
 }
@@ -211,7 +214,7 @@ fn weight_at(kind: Kind, requests: u64, requests_max: u64) -> f64 {
 
 fn both_sides(classes: &[Class], weight: f64, metrics: usize) -> [Side; 2] {
     [weight, 1.0 - weight].map(|share| Side {
-        thinned: Thinned::new(PER_TICK * share, classes.iter().map(|class| class.share)),
+        thinned: Thinned::new(classes.iter().map(|class| PER_TICK * share * class.share)),
         counts: vec![0; metrics],
     })
 }

@@ -45,7 +45,7 @@ impl Side {
             .shares()
             .map(|share| [share * (1.0 - errors), share * errors]);
         Self {
-            thinned: Thinned::new(per_tick, shares.into_iter().flatten()),
+            thinned: Thinned::new(shares.into_iter().flatten().map(|share| share * per_tick)),
             latency,
             minute: Counts::default(),
             cells: [0; CELLS],

@@ -1,10 +1,11 @@
 //! What must hold at every moment, whatever goes wrong.
 //!
 //! `acting` looks at every decision that reaches the world, `records` at everything that is stored,
-//! `deciding` at the decisions themselves, `resting` at what a service comes to when nothing goes wrong
+//! `comparing` at the evidence of the comparisons, `deciding` at the decisions themselves, `resting` at what a service comes to when nothing goes wrong
 //! any more. The first violation ends a run.
 
 mod acting;
+mod comparing;
 mod deciding;
 mod records;
 mod resting;
@@ -13,9 +14,10 @@ pub use resting::Rest;
 
 use crate::rules::RuleCounts;
 use crate::store::Store;
+use comparing::Account;
 use records::Ledger;
 use sluice_model::{CheckName, Decision, Observation, Plan, RevisionNumber, Routes};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A broken promise.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,9 +85,12 @@ pub struct Watch {
     pub violation: Option<Violation>,
     /// Revisions that no check may let pass.
     pub hopeless: Vec<RevisionNumber>,
+    /// Revisions that fail half of their requests.
+    pub bad: BTreeSet<RevisionNumber>,
     /// Whether nothing that happens in this run may cost a request.
     pub lossless: bool,
     ledger: Ledger,
+    account: Account,
     measured: BTreeMap<CheckName, i64>,
     starts: u32,
     rules: RuleCounts,

@@ -30,11 +30,14 @@ fn step_in(entry: &ReportEntry) -> Option<u32> {
 
 /// Whether a check of a step can, and so must, have passed.
 fn must_pass(step: &Step, check: &Check, of_plan: bool) -> bool {
-    let relative = matches!(
-        check.limit,
-        Limit::RelativeMax { .. } | Limit::RelativeMin { .. }
-    );
+    let compared = matches!(check.limit, Limit::NotWorse(_));
+    let relative = compared
+        || matches!(
+            check.limit,
+            Limit::RelativeMax { .. } | Limit::RelativeMin { .. }
+        );
     match &step.exposure {
+        Exposure::Split { weight, .. } if compared && *weight == Weight::ZERO => !of_plan,
         Exposure::Split { weight, .. } if relative && *weight == Weight::FULL => false,
         Exposure::Split { mirror, .. } if of_plan && check.metric == Metric::MirrorDiffRatio => {
             mirror.as_ref().is_some_and(|mirror| mirror.compare)
@@ -78,10 +81,12 @@ impl Watch {
             } else {
                 (&plan, record.status)
             };
+            self.judged_again(now, entry);
             if let Some(plan) = plan {
                 self.entry(now, plan, status, entry);
                 if entry.rule == Rule::Promoted {
                     self.promoted(now, plan, status, seen);
+                    self.promoted_over(now, plan, store.status.stable, status);
                 }
             }
         }
@@ -183,7 +188,7 @@ impl Watch {
         let required = own
             .chain(of_plan)
             .filter(|(step, check, plans)| must_pass(step, check, *plans));
-        for (_, check, _) in required {
+        for (step, check, _) in required {
             let judged = entry
                 .evidence
                 .iter()
@@ -192,6 +197,10 @@ impl Watch {
             self.promise(passed, now, "a step passes on evidence", || {
                 format!("step {number}: check `{}`: {judged:?}", check.name)
             });
+            if let Limit::NotWorse(limit) = check.limit {
+                self.not_worse(now, status, step, &limit, judged);
+                continue;
+            }
             let since = self.measured.get(&check.name).copied();
             let fresh = since
                 .zip(began)
@@ -236,13 +245,18 @@ impl Watch {
             || format!("{available} of {} available", plan.replicas),
         );
         let hopeless = self.hopeless.contains(&rollout.target);
-        let by_operator = skipped || self.ledger.skipped;
+        let by_operator = skipped || self.skipped_by_operator();
         self.promise(
             !hopeless || by_operator,
             now,
             "a bad revision is never promoted",
             || format!("revision {}", rollout.target),
         );
+    }
+
+    /// Whether an operator skipped a step, or what was left of the plan.
+    pub(super) fn skipped_by_operator(&self) -> bool {
+        self.ledger.skipped || self.ledger.skipped_rest
     }
 
     /// The log tells of every rollout that began and ended, once.

@@ -8,6 +8,7 @@ use crate::h2::client::Sender;
 use crate::replica::Replica;
 use crate::service::{ServiceState, Snapshot};
 use crate::shards::{Count, Shard};
+use crate::units::Units;
 use arc_swap::ArcSwap;
 use arc_swap::cache::Cache;
 use sluice_model::RevisionNumber;
@@ -131,6 +132,7 @@ impl View {
                     replicas: replicas.collect(),
                     total: state.total.of(worker),
                     segment: state.segment.of(worker),
+                    units: snapshot.units.clone(),
                 })
             })
             .collect();
@@ -186,6 +188,8 @@ pub(crate) struct RevisionLocal {
     replicas: Vec<Rc<ReplicaLocal>>,
     total: Arc<Shard>,
     segment: Arc<Shard>,
+    /// The users that are compared, with the segment's number.
+    pub(crate) units: Option<(Arc<Units>, u64)>,
 }
 
 impl RevisionLocal {

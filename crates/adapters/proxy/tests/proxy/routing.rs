@@ -1,7 +1,7 @@
 //! Who gets a request, and that it is counted there.
 
 use crate::support::{CANARY, Client, Plan, STABLE, Server, endpoints, full, weights};
-use hyper::{Request, StatusCode};
+use hyper::{Request, Response, StatusCode};
 use sluice_model::RevisionNumber;
 use sluice_model::routes::{Assignment, Condition, MatchRoute, RequestMatch, TextMatch};
 use sluice_proxy::ListenerRole;
@@ -311,4 +311,73 @@ async fn weights_that_do_not_sum_change_nothing() {
         "{error}"
     );
     assert_eq!(setup.get("/").await.1, "stable");
+}
+
+#[tokio::test]
+async fn where_users_stay_on_their_side_each_of_them_counts_once() {
+    // Answers what the path asks for.
+    let server = Server::http(|request| async move {
+        let mut answer = Response::new(full(""));
+        let status = request.uri().path().trim_start_matches('/').parse();
+        *answer.status_mut() = status.unwrap_or(StatusCode::OK);
+        answer
+    })
+    .await;
+    let setup = Plan::http()
+        .with(STABLE, &[server.address])
+        .with(CANARY, &[server.address])
+        .split(50.0)
+        .routes(|routes| {
+            routes.assignment = Assignment::Header {
+                name: "x-user".into(),
+            }
+        })
+        .start();
+    let mut client = setup.client().await;
+    for user in ["ada", "grace", "linus", "barbara", "edsger", "donald"] {
+        for path in ["/200", "/200", "/503", "/500", "/404", "/404", "/200"] {
+            let request = Request::get(path)
+                .header("x-user", user)
+                .body(full(""))
+                .unwrap();
+            client.send(request).await;
+        }
+    }
+    let sum = |segment: u64| {
+        let counters = setup.proxy.segment_counters(&setup.service);
+        let of_segment = counters
+            .iter()
+            .filter(|((_, number), _)| *number == segment);
+        of_segment.fold((0, [0; 5]), |(assigned, mut classes), (_, side)| {
+            for (sum, class) in classes.iter_mut().zip(side.classes) {
+                *sum += class;
+            }
+            (assigned + side.assigned, classes)
+        })
+    };
+    let all = || setup.counters(STABLE).requests + setup.counters(CANARY).requests;
+    for _ in 0..500 {
+        if all() == 42 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert_eq!(all(), 42, "every request counts for its revision");
+    // Six users: seen once each, one failure and one refusal each.
+    assert_eq!(sum(0), (6, [0, 6, 0, 6, 6]));
+    setup.set_routes(|routes| {
+        routes.weights = weights(80.0);
+        routes.segment = 2;
+    });
+    let user = |name: &'static str| Request::get("/200").header("x-user", name).body(full(""));
+    for name in ["ada", "margaret", "margaret"] {
+        client.send(user(name).unwrap()).await;
+    }
+    for _ in 0..500 {
+        if all() == 45 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert_eq!(sum(2), (1, [0, 1, 0, 0, 0]), "who had an event is out");
 }

@@ -3,6 +3,7 @@
 
 use super::mann_whitney::{Confidence, Incomparable, shift};
 use super::noise::{constant, lone_shift, spread};
+use super::ranks::sorted;
 use super::result::{Classification, Evidence, ShiftTest};
 use super::statistics::{SideStatistics, cles, cohens_d, mean_ratio};
 use crate::config::{Analysis, Bounds, Direction, EffectMeasure, NanStrategy};
@@ -113,12 +114,7 @@ fn without_data(
 
 /// Whether both have the same samples, in whatever order.
 fn same_samples(baseline: &[f64], canary: &[f64]) -> bool {
-    let [baseline, canary] = [baseline, canary].map(|samples| {
-        let mut sorted = samples.to_vec();
-        sorted.sort_unstable_by(f64::total_cmp);
-        sorted
-    });
-    baseline == canary
+    sorted(baseline) == sorted(canary)
 }
 
 /// The ratio of the means and the comparison.

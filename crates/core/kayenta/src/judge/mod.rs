@@ -11,6 +11,7 @@ mod classifier;
 mod mann_whitney;
 mod noise;
 mod number;
+mod ranks;
 mod result;
 mod scorer;
 mod statistics;

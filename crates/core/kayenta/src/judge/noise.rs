@@ -2,7 +2,7 @@
 //!
 //! When each side consists of one value repeated, moving one side by the difference ties every sample
 //! with every other, and there is no interval. Kayenta then adds Gaussian noise to each side, with a
-//! deviation of 0.00001 of the side's value and an unseeded generator (MannWhitneyClassifier.scala:33–63), so
+//! deviation of 0.00001 of the side's value and an unseeded generator (MannWhitneyClassifier.scala:41–66), so
 //! that judging twice can give two answers.
 //!
 //! Here the noise is what n draws are on average: the side's i-th sample (of n, from 1) gets the
@@ -10,8 +10,8 @@
 //! too, as for values further apart than the noise; where seeds disagree, as for values that are nearer
 //! to each other than the noise is wide, this gives the answer of a middling one, always the same.
 //! Two more of upstream's answers depend on the seed, and are settled here:
-//! - The ratio of means is that of the values without noise, so that a ratio that is exactly at its
-//!   threshold has reached it.
+//! - The ratio of means is that of the values without noise. Upstream's is off by up to some 0.00001, so that
+//!   at a bound, as ten against one where tenfold is allowed, it falls on either side.
 //! - Where noise cannot tell the samples of either side apart (one sample each, or zeros, whose noise is
 //!   zero), what upstream does depends on whether the canary's value, less the difference, rounds to the
 //!   baseline's: then all is tied and the comparison fails. It does for every seed if either value is zero
@@ -22,7 +22,7 @@
 
 use super::mann_whitney::{Incomparable, Shift, normal_quantile};
 
-/// Standard deviation of the noise, as a share of the side's value (MannWhitneyClassifier.scala:60).
+/// Standard deviation of the noise, as a share of the side's value (MannWhitneyClassifier.scala:63).
 pub(crate) const NOISE_SHARE: f64 = 1e-5;
 
 /// The value that all samples have, if they have one.

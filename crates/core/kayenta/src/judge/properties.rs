@@ -74,18 +74,20 @@ fn crossing(baseline: &[f64], canary: &[f64], quantile: f64) -> (f64, f64) {
     shifts.extend(between);
     shifts.sort_by(f64::total_cmp);
     let at = |shift: &f64| statistic(baseline, canary, *shift, quantile);
-    let (least, greatest) = (shifts[0], shifts[shifts.len() - 1]);
+    let end = shifts.len() - 1;
     let first = shifts
         .iter()
-        .find(|shift| at(shift) <= 0.0)
-        .copied()
-        .unwrap_or(greatest);
+        .position(|shift| at(shift) <= 0.0)
+        .unwrap_or(end);
     let last = shifts
         .iter()
-        .rfind(|shift| at(shift) >= 0.0)
-        .copied()
-        .unwrap_or(least);
-    (first.min(last), first.max(last))
+        .rposition(|shift| at(shift) >= 0.0)
+        .unwrap_or(0);
+    // What holds between two of them begins right after the one before.
+    (
+        shifts[first.min(last).saturating_sub(1)],
+        shifts[(first.max(last) + 1).min(end)],
+    )
 }
 
 /// The classification by trying all shifts; none where the root finder's tolerance, or a stretch of zeros,

@@ -139,6 +139,7 @@ pub struct GroupScore {
     #[serde(default)]
     pub classification_reason: String,
     /// Its weight in the score, in percent, the share of what is left for groups without one included.
+    #[serde(with = "super::number")]
     pub weight: f64,
     /// Whether none of its metrics counts. It adds its full weight to the score then.
     pub no_data: bool,
@@ -151,6 +152,7 @@ pub struct GroupScore {
 #[serde(rename_all = "camelCase")]
 pub struct Score {
     /// 0 to 100 with weights that add up to 100, to two decimals.
+    #[serde(with = "super::number")]
     pub score: f64,
     /// What it means by the thresholds.
     pub classification: Outcome,

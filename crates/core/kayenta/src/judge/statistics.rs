@@ -2,7 +2,7 @@
 //! and `EffectSizes`, in the order of arithmetic of commons-math underneath, so that a ratio that
 //! is just at its threshold falls on the same side.
 
-use super::mann_whitney::rank_sum;
+use super::ranks::{rank_sum, sorted};
 use serde::{Deserialize, Serialize};
 
 /// A side's samples in five figures, after what is missing and what lies outside was dealt with. All
@@ -71,8 +71,7 @@ fn variance(samples: &[f64]) -> f64 {
 /// The value below which `percent` (0 to 100) of the samples lie, interpolated as R's type 7 does
 /// (R. J. Hyndman, Y. Fan, *Sample quantiles in statistical packages*, 1996); NaN without samples.
 pub(crate) fn percentile(samples: &[f64], percent: f64) -> f64 {
-    let mut sorted = samples.to_vec();
-    sorted.sort_unstable_by(f64::total_cmp);
+    let sorted = sorted(samples);
     let (Some(least), Some(greatest)) = (sorted.first(), sorted.last()) else {
         return f64::NAN;
     };
