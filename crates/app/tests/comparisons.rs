@@ -56,8 +56,44 @@ fn a_bad_release_is_caught_by_comparison_and_the_decision_replays_bit_for_bit() 
     // The mean of all comparisons decided.
     assert_eq!(replayed.len(), 3, "{replayed:#?}");
     assert!(replayed.iter().all(|check| check["same"] == true));
+    let neutrality = sluice.json(&["audit", "neutrality", "web"]);
+    assert_eq!(neutrality["neutral"], true, "{neutrality:#}");
+    let recorded = neutrality["recorded"].as_array().unwrap();
+    assert!(
+        recorded
+            .iter()
+            .any(|split| split["toCanary"].as_u64() > Some(0))
+    );
     let missing = sluice.run(&["audit", "replay", "99999"]);
     assert_eq!(missing.status.code(), Some(3), "{missing:?}");
+}
+
+#[test]
+fn users_of_a_list_are_assigned_whoever_they_are() {
+    let release = "{ strategy: canary, checks: none, bake: 1h, steps: [{ weight: 20 }, 100] }";
+    let text =
+        document(release, 1).replace("    ready:", "    sticky: { cookie: side }\n    ready:");
+    let sluice = Sluice::up_with(&text);
+    sluice.wait_healthy();
+    sluice.deploy("2", "0");
+    sluice.wait_status("the canary", |status| status["weights"]["2"] == 20.0);
+    let countries = ["de", "fr", "pl", "se"];
+    let mut list = "user,country\n".to_owned();
+    for n in 0..20_000 {
+        list.push_str(&format!("{n:05},{}\n", countries[n % 4]));
+    }
+    let path = sluice.folder().join("users.csv");
+    std::fs::write(&path, list).unwrap();
+    let path = path.display().to_string();
+    let report = sluice.json(&["audit", "neutrality", "web", "--users", &path]);
+    assert_eq!(report["independence"][0]["of"], "country", "{report:#}");
+    assert_eq!(report["independence"][0]["degrees"], 3);
+    assert_eq!(
+        (&report["neutral"], &report["canaryWeight"]),
+        (&true.into(), &20.0.into())
+    );
+    let names = sluice.run(&["audit", "neutrality", "web", "--users", "nobody.csv"]);
+    assert_eq!(names.status.code(), Some(2), "{names:?}");
 }
 
 #[test]

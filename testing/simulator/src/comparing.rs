@@ -5,6 +5,7 @@
 //! proves is the production code of `sluice_analysis::ledger`. What must come of it is in `watch`.
 
 use crate::bugs::Bug;
+use crate::counting::Attempt;
 use crate::store::Store;
 use crate::traffic::Traffic;
 use sluice_analysis::RecentLatency;
@@ -33,6 +34,8 @@ pub(crate) struct Comparing {
     evaluator: Evaluator,
     /// The routes that the proxy has.
     routes: Option<Routes>,
+    /// The attempt that runs, and the first segment that is its own.
+    began: Option<(Attempt, u64)>,
     /// The step whose traffic flows, for the bug that begins anew with it.
     step: Option<u32>,
 }
@@ -52,10 +55,16 @@ impl Comparing {
         if self.routes.as_ref() == Some(routes) {
             return;
         }
-        self.routes = Some(routes.clone());
+        let before = self.routes.replace(routes.clone());
         let (Some(rollout), Some(stable)) = (status.running(), status.stable) else {
             return;
         };
+        let attempt = (rollout.id, rollout.attempt);
+        if self.began.is_none_or(|(known, _)| known != attempt) {
+            // What an attempt finds in force is what the one before left: its counts are not its own.
+            let found = before.is_some_and(|before| before.segment == routes.segment);
+            self.began = Some((attempt, routes.segment + u64::from(found)));
+        }
         let weight_of = |revision| routes.weights.get(&revision).copied().unwrap_or_default();
         let weight = weight_of(rollout.target);
         if weight > Weight::ZERO && weight_of(stable) == weight.rest() && weight < Weight::FULL {
@@ -147,8 +156,10 @@ impl Comparing {
                     .stable
                     .map(|stable| self.recent.of(stable))
                     .unwrap_or_default();
-                let segment = status.routes.segment;
-                Ledger::open(rollout.id, rollout.attempt, now, segment, checks, &latency)
+                let attempt = (rollout.id, rollout.attempt);
+                let began = self.began.filter(|(known, _)| *known == attempt);
+                let first = began.map_or(status.routes.segment, |(_, first)| first);
+                Ledger::open(rollout.id, rollout.attempt, now, first, checks, &latency)
             });
         self.ledger.insert(ledger)
     }

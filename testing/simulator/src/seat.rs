@@ -117,7 +117,8 @@ impl Seat {
         if bad {
             self.site.watch.bad.insert(revision);
         }
-        if bad && catches {
+        // A threshold sees what has failed, not what hangs.
+        if bad && catches && quality.hangs == 0.0 {
             self.site.watch.hopeless.push(revision);
         }
         revision

@@ -166,8 +166,12 @@ impl Site {
         self.history = History::default();
         self.covers = None;
         self.comparing = Comparing::default();
-        self.watch
-            .evidence_survives(self.store.has_ledger(), &self.traffic);
+        if let Some(rollout) = self.store.status.running() {
+            let attempt = (rollout.id, rollout.attempt);
+            let survives = self.store.has_ledger();
+            self.watch
+                .evidence_survives(attempt, survives, &self.traffic);
+        }
         self.traffic.reset(self.bug != Some(Bug::CountsRestartTwice));
         self.effects.crash(hooks_survive);
         self.settled_at = self.now + settles_after_ms;

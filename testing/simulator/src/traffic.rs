@@ -169,11 +169,6 @@ impl Traffic {
         self.lost
     }
 
-    /// The attempt that the requests belong to just now.
-    pub(crate) fn attempt(&self) -> Option<Attempt> {
-        self.watched.map(|watched| watched.attempt)
-    }
-
     /// The requests from now on belong to this rollout.
     pub(crate) fn watch(&mut self, watched: Option<Watched>) {
         self.watched = watched;

@@ -561,6 +561,28 @@ Example:
   sluice audit show checkout           # the numbers of the entries
   sluice audit replay 42")]
     Replay(AuditReplayArgs),
+
+    /// Report whether users are assigned uniformly, by chance, and whoever they are
+    #[command(after_help = "\
+The assignment is computed by the code that routes; the tests share a level of 0.1 %. Exit code 1 when one of
+them stands out. A list of users is a CSV file with a header: the users, as the service's `sticky` names
+them, in the first column, attributes of theirs (country, plan, age …) in the others.
+
+Example:
+  sluice audit neutrality checkout
+  sluice audit neutrality checkout --users users.csv -o json")]
+    Neutrality(AuditNeutralityArgs),
+}
+
+/// Arguments of `audit neutrality`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct AuditNeutralityArgs {
+    #[command(flatten)]
+    pub(crate) one: One,
+
+    /// A list of users with attributes (CSV)
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) users: Option<PathBuf>,
 }
 
 /// Arguments of `audit replay`.

@@ -6,6 +6,7 @@
 use super::args::{AuditCommand, AuditShowArgs, Global};
 use super::failure::{Exit, Failure};
 use super::locate;
+use super::neutrality;
 use super::output::Output;
 use crate::daemon::wire_verify;
 use crate::view::text::{Line, Tone};
@@ -48,6 +49,7 @@ pub(crate) async fn audit(
             }
             Ok(Exit::Done)
         }
+        AuditCommand::Neutrality(args) => neutrality::neutrality(&open(global)?, &args, output),
         AuditCommand::Replay(args) => replay(global, args.entry, output).await,
         AuditCommand::Verify => {
             let report = verify(global).await?;
@@ -187,7 +189,7 @@ fn open(global: &Global) -> Result<Reader, Failure> {
     Reader::open(&state_dir).map_err(|error| unreadable(&error))
 }
 
-fn unreadable(error: &StoreError) -> Failure {
+pub(super) fn unreadable(error: &StoreError) -> Failure {
     let exit = match error {
         StoreError::Missing { .. } => Exit::Missing,
         _ => Exit::Failed,

@@ -11,6 +11,7 @@ mod diagnostics;
 mod document;
 mod failure;
 mod locate;
+mod neutrality;
 mod output;
 mod release;
 mod serve;

@@ -13,6 +13,7 @@ pub mod confidence;
 mod judge;
 mod learned;
 pub mod ledger;
+pub mod neutrality;
 mod replay;
 pub mod sequential;
 pub mod trend;

@@ -10,8 +10,8 @@ use crate::tree::{Literal, Node, Operator, Part};
 /// Longest text of a condition, in bytes.
 pub const TEXT_MAX: usize = 4_096;
 /// Most levels of a condition: brackets within brackets, operators after operators. The language
-/// definition asks for 32.
-pub const DEPTH_MAX: usize = 64;
+/// definition asks for 32 of each kind, and its tests have two kinds in one.
+pub const DEPTH_MAX: usize = 96;
 
 /// The tree of a text.
 pub(crate) fn parse(text: &str) -> Result<Node, Problem> {

@@ -64,19 +64,17 @@ fn both(handed: &Handed) -> Both {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Account {
     attempt: Option<Attempt>,
-    /// What a crash took before it was stored.
+    /// What crashes took before it was stored.
     lost: BTreeMap<Weight, Both>,
-    /// What the stored books hold.
-    stored: BTreeMap<Weight, Both>,
+    /// What the stored books hold, and of which attempt.
+    stored: Option<(Attempt, BTreeMap<Weight, Both>)>,
 }
 
 impl Account {
     fn of(&mut self, attempt: Attempt) {
         if self.attempt != Some(attempt) {
-            *self = Account {
-                attempt: Some(attempt),
-                ..Account::default()
-            };
+            self.attempt = Some(attempt);
+            self.lost.clear();
         }
     }
 
@@ -99,29 +97,33 @@ impl Watch {
     pub(crate) fn counted(&mut self, attempt: Attempt, stored: bool, traffic: &Traffic) {
         self.account.of(attempt);
         if stored {
-            self.account.stored = self.account.due(attempt, traffic);
+            let due = self.account.due(attempt, traffic);
+            self.account.stored = Some((attempt, due));
         }
     }
 
-    /// Sluice starts anew, with or without what it had stored of the evidence; the counters are as they were.
-    pub(crate) fn evidence_survives(&mut self, survives: bool, traffic: &Traffic) {
-        let Some(attempt) = traffic.attempt() else {
-            return;
-        };
+    /// Sluice starts anew in the middle of an attempt, with or without what it had stored of the evidence; the
+    /// counters are as they were.
+    pub(crate) fn evidence_survives(
+        &mut self,
+        attempt: Attempt,
+        survives: bool,
+        traffic: &Traffic,
+    ) {
         let account = &mut self.account;
-        account.of(attempt);
-        if !survives {
-            account.stored.clear();
-        }
-        account.lost = traffic
-            .handed(attempt)
-            .map(|(weight, handed)| {
-                let kept = account.stored.get(&weight).copied().unwrap_or_default();
-                let [canary, baseline] = both(handed);
-                let lost = [canary.without(kept[0]), baseline.without(kept[1])];
-                (weight, lost)
-            })
-            .collect();
+        account.attempt = Some(attempt);
+        account.stored.take_if(|(of, _)| !survives || *of != attempt);
+        let stored = account.stored.as_ref();
+        let lost = |(weight, handed): (Weight, &Handed)| {
+            let kept = stored.and_then(|(_, stored)| stored.get(&weight));
+            let kept = kept.copied().unwrap_or_default();
+            let [canary, baseline] = both(handed);
+            (
+                weight,
+                [canary.without(kept[0]), baseline.without(kept[1])],
+            )
+        };
+        account.lost = traffic.handed(attempt).map(lost).collect();
     }
 
     /// A comparison was measured.

@@ -100,8 +100,17 @@ impl Checker<'_> {
         {
             return Some("write `a < b && b < c` for a value between two others".to_owned());
         }
-        self.conversion(right_kind, left, left_kind)
-            .or_else(|| self.conversion(left_kind, right, right_kind))
+        let sides = [
+            (right_kind, left, left_kind),
+            (left_kind, right, right_kind),
+        ];
+        // A literal is written otherwise rather than something else converted.
+        let is_literal =
+            |(_, node, _): &&(&Kind, &Node, &Kind)| matches!(node.part, Part::Literal(_));
+        let literals = sides.iter().filter(is_literal);
+        literals
+            .chain(&sides)
+            .find_map(|(wanted, node, kind)| self.conversion(wanted, node, kind))
     }
 
     /// How to write `node`, a number of type `kind`, as the number that is `wanted`; a literal is simply
