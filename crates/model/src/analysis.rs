@@ -59,4 +59,8 @@ pub struct Sequential {
     pub log_e_not_worse: f64,
     /// Natural logarithm of the e-value against "the split follows the weights".
     pub log_e_split: f64,
+    /// A forecast, and no part of the verdict: requests on both sides until "not worse" is expected to be proved, if
+    /// the rates stay as they are. Absent when it is proved, or cannot be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests_left: Option<u64>,
 }

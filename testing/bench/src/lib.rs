@@ -14,6 +14,7 @@
 #![allow(clippy::print_stdout, reason = "the table is the result")]
 
 pub mod backend;
+pub mod comparisons;
 pub mod contest;
 pub mod cpus;
 pub mod decisions;

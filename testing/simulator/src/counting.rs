@@ -54,7 +54,10 @@ impl Counting {
     pub(crate) fn count(&mut self, place: Place, count: impl Fn(&mut SideCounters)) {
         count(self.totals.counters.entry(place.revision).or_default());
         if let Some(segment) = place.segment {
-            count(self.segment(segment, place.revision));
+            let Some(counters) = self.segment(segment, place.revision) else {
+                return;
+            };
+            count(counters);
         }
         if let Some(compared) = place.compared {
             let key = (compared.attempt, compared.weight);
@@ -67,12 +70,22 @@ impl Counting {
         }
     }
 
-    fn segment(&mut self, segment: u64, revision: RevisionNumber) -> &mut SideCounters {
+    /// The counters of a segment. Old ones are forgotten, and what is answered in them later is not counted.
+    fn segment(&mut self, segment: u64, revision: RevisionNumber) -> Option<&mut SideCounters> {
         let key = (segment, revision);
-        if !self.segments.contains_key(&key) && self.segments.len() >= SEGMENTS_MAX {
-            self.segments.pop_first();
+        let newest = self
+            .segments
+            .last_key_value()
+            .map(|((newest, _), _)| *newest);
+        if !self.segments.contains_key(&key) {
+            if newest.is_some_and(|newest| segment < newest) {
+                return None;
+            }
+            if self.segments.len() >= SEGMENTS_MAX {
+                self.segments.pop_first();
+            }
         }
-        self.segments.entry(key).or_default()
+        Some(self.segments.entry(key).or_default())
     }
 
     /// By revision, matches and copies included.

@@ -83,6 +83,8 @@ pub struct Site {
     /// The planted bug.
     pub bug: Option<Bug>,
     comparing: Comparing,
+    /// The segment that this process of Sluice brought into force last.
+    in_force: Option<u64>,
     history: History,
     covers: Option<(u64, u32, Option<u32>)>,
     /// The simulation's time of the history's snapshots by their wall time.
@@ -116,6 +118,7 @@ impl Site {
             watch: Watch::default(),
             bug: None,
             comparing: Comparing::default(),
+            in_force: None,
             history: History::default(),
             covers: None,
             taken: BTreeMap::new(),
@@ -166,13 +169,22 @@ impl Site {
         self.history = History::default();
         self.covers = None;
         self.comparing = Comparing::default();
+        self.in_force = None;
         if let Some(rollout) = self.store.status.running() {
             let attempt = (rollout.id, rollout.attempt);
-            let survives = self.store.has_ledger();
-            self.watch
-                .evidence_survives(attempt, survives, &self.traffic);
+            let stored = self.store.has_ledger();
+            let survives = self.watch.evidence_survives(attempt, stored, &self.traffic);
+            if let (false, Some(watched)) = (survives, self.traffic.watched()) {
+                // Nothing is known any more of where the attempt began.
+                let first_segment = self.store.status.routes.segment;
+                self.traffic.watch(Some(Watched {
+                    first_segment,
+                    ..watched
+                }));
+            }
         }
-        self.traffic.reset(self.bug != Some(Bug::CountsRestartTwice));
+        self.traffic
+            .reset(self.bug != Some(Bug::CountsRestartTwice));
         self.effects.crash(hooks_survive);
         self.settled_at = self.now + settles_after_ms;
         self.watch.restarted();
@@ -186,14 +198,23 @@ impl Site {
 
     /// The fake proxy gets its routes.
     fn route(&mut self, decision: &Decision) {
-        let status = &decision.status;
-        self.comparing.routed(status, &decision.desired.routes);
+        let (status, routes) = (&decision.status, &decision.desired.routes);
+        self.comparing.routed(status, routes);
+        let before = self.traffic.watched();
         let shared = status.running().zip(status.stable);
-        self.traffic.watch(shared.map(|(rollout, stable)| Watched {
-            attempt: (rollout.id, rollout.attempt),
-            canary: rollout.target,
-            stable,
+        self.traffic.watch(shared.map(|(rollout, stable)| {
+            let attempt = (rollout.id, rollout.attempt);
+            let known = before.filter(|before| before.attempt == attempt);
+            // A segment that an attempt finds in force is not its own.
+            let found = u64::from(self.in_force == Some(routes.segment));
+            Watched {
+                attempt,
+                canary: rollout.target,
+                stable,
+                first_segment: known.map_or(routes.segment + found, |known| known.first_segment),
+            }
         }));
+        self.in_force = Some(routes.segment);
         self.traffic.counts_all = self.bug == Some(Bug::CountsMatches);
     }
 

@@ -89,6 +89,8 @@ pub(crate) struct Watched {
     pub(crate) attempt: Attempt,
     pub(crate) canary: RevisionNumber,
     pub(crate) stable: RevisionNumber,
+    /// Segments before this one are another attempt's.
+    pub(crate) first_segment: u64,
 }
 
 /// The traffic of one service.
@@ -174,6 +176,11 @@ impl Traffic {
         self.watched = watched;
     }
 
+    /// The rollout that the requests belong to.
+    pub(crate) fn watched(&self) -> Option<Watched> {
+        self.watched
+    }
+
     /// The proxy starts anew: its counters begin at zero, and what was in flight is gone.
     pub(crate) fn reset(&mut self, with_segments: bool) {
         self.counting.reset(with_segments);
@@ -252,6 +259,9 @@ impl Traffic {
     /// A request is part of a comparison when chance alone decided between canary and stable.
     fn compared(&self, revision: RevisionNumber, routes: &Routes) -> Option<Compared> {
         let watched = self.watched?;
+        if routes.segment < watched.first_segment {
+            return None;
+        }
         let weight = |revision| routes.weights.get(&revision).copied().unwrap_or_default();
         let of_canary = weight(watched.canary);
         let shared = of_canary > Weight::ZERO
@@ -295,7 +305,11 @@ impl Traffic {
         for part in parts {
             let Part { place, share, .. } = *part;
             let count = if part.by_weight {
-                let probability = if share >= unshared { 1.0 } else { share / unshared };
+                let probability = if share >= unshared {
+                    1.0
+                } else {
+                    share / unshared
+                };
                 let count = self.draw(left, probability);
                 left -= count;
                 unshared -= share;
@@ -504,6 +518,7 @@ mod tests {
             attempt,
             canary: CANARY,
             stable: STABLE,
+            first_segment: 1,
         }));
         let platform = platform();
         (0..100).for_each(|_| traffic.pass(1_000, &routes(20.0, 1), &platform));

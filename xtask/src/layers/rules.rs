@@ -19,8 +19,9 @@ enum Layer {
 }
 
 /// Core crates that may use a sibling; the others know only the vocabulary.
-const CORE_SIBLINGS: [(&str, &str); 3] = [
+const CORE_SIBLINGS: [(&str, &str); 4] = [
     ("sluice-engine", "sluice-analysis"),
+    ("sluice-forecast", "sluice-analysis"),
     ("sluice-control", "sluice-engine"),
     ("sluice-control", "sluice-analysis"),
 ];

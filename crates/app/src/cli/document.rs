@@ -99,10 +99,7 @@ struct ServicePlan {
 
 pub(crate) fn plan(args: PlanArgs, output: Output) -> Result<Exit, Failure> {
     let file: PathBuf = locate::document(args.file.as_deref())?;
-    let (parsed, ..) = read(&file)?;
-    let Some(document) = parsed.document else {
-        return Err(invalid(&file, parsed.diagnostics));
-    };
+    let document = valid(&file)?;
     let plans = plans(&document, args.service.as_ref())?;
     if output.is_json() {
         output.json(&plans)?;
@@ -115,6 +112,14 @@ pub(crate) fn plan(args: PlanArgs, output: Output) -> Result<Exit, Failure> {
         }
     }
     Ok(Exit::Done)
+}
+
+/// A document without errors.
+pub(super) fn valid(file: &Path) -> Result<Document, Failure> {
+    let (parsed, ..) = read(file)?;
+    parsed
+        .document
+        .ok_or_else(|| invalid(file, parsed.diagnostics))
 }
 
 fn invalid(file: &Path, diagnostics: Vec<Diagnostic>) -> Failure {

@@ -16,6 +16,7 @@ mod output;
 mod release;
 mod serve;
 mod show;
+mod simulate;
 mod table;
 mod wait;
 mod watch;
@@ -59,6 +60,7 @@ fn run(cli: Cli, output: Output) -> Result<ExitCode, Failure> {
         Command::DemoService(args) => return serve::demo_service(args),
         Command::Lint(args) => document::lint(args, output)?,
         Command::Plan(args) => document::plan(args, output)?,
+        Command::Simulate(args) => simulate::simulate(args, output)?,
         Command::Schema => document::schema(output)?,
         Command::Completion(args) => completion::script(&args, output)?,
         command => {
@@ -100,6 +102,7 @@ async fn ask(global: &Global, command: Command, output: Output) -> Result<Exit, 
         | Command::DemoService(_)
         | Command::Lint(_)
         | Command::Plan(_)
+        | Command::Simulate(_)
         | Command::Schema
         | Command::Completion(_) => {
             unreachable!("`run` has taken the commands that need no running Sluice")

@@ -14,7 +14,8 @@ const FONT_SIZE: f64 = 14.0;
 const MARGIN: f64 = 16.0;
 const TITLE_HEIGHT: f64 = 32.0;
 
-fn colour(tone: Tone) -> &'static str {
+/// The colour of a tone in a picture.
+pub(crate) fn colour(tone: Tone) -> &'static str {
     match tone {
         Tone::Plain => "#d7dce2",
         Tone::Strong => "#ffffff",
@@ -103,7 +104,8 @@ fn bar(text: &str) -> Option<(f64, f64)> {
         .map(|columns| (columns, 1.0))
 }
 
-fn escape(text: &str) -> String {
+/// Text that cannot break out of its element.
+pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")

@@ -7,8 +7,8 @@
 //!
 //! Not here: thresholds (`judge`), and what follows from a verdict (the engine).
 
-use crate::ledger::{hypotheses, is_sound, segments};
-use crate::sequential::{Betting, Direction, Rates, culprits, log_mean};
+use crate::evaluation::is_sound;
+use crate::sequential::{culprits, log_mean};
 use crate::words;
 use crate::words::share;
 use sluice_model::plan::{Check, Limit, Metric, NotWorse};
@@ -211,31 +211,15 @@ impl Compared<'_> {
         )
     }
 
-    /// The time until the evidence is expected to suffice, if requests come as they did and both sides fail
-    /// alike.
+    /// The time until the evidence is expected to suffice, if requests come as they did.
     fn left(&self) -> Option<String> {
-        let evidence = self.sequential;
-        let (_, accepted) = hypotheses(&self.limit, evidence);
-        let mut betting = Betting::new(accepted, Direction::NotWorse).ok()?;
-        for segment in segments(evidence, evidence.hanging)? {
-            betting.close(&segment);
-        }
-        let sum = |of: fn(&WeightCounts) -> u64| evidence.counts.iter().map(of).sum::<u64>() as f64;
-        let requests = sum(|it| it.canary_requests) + sum(|it| it.baseline_requests);
-        let events = sum(|it| it.canary_events) + sum(|it| it.baseline_events);
+        let counts = &self.sequential.counts;
+        let requests: u64 = counts
+            .iter()
+            .map(|it| it.canary_requests + it.baseline_requests)
+            .sum();
         let elapsed = self.measurement.window.as_secs_f64();
-        if requests == 0.0 || elapsed <= 0.0 {
-            return None;
-        }
-        let rate = events / requests;
-        let rates = Rates {
-            canary: rate,
-            baseline: rate,
-        };
-        let line = -self.limit.beta.ln();
-        let left = betting
-            .requests_left(None, share(evidence.weight), rates, line)
-            .ok()??;
-        Some(words::span(left as f64 * elapsed / requests))
+        let left = self.sequential.requests_left? as f64;
+        (requests > 0 && elapsed > 0.0).then(|| words::span(left * elapsed / requests as f64))
     }
 }

@@ -9,10 +9,10 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Observations beyond the quantile that are wanted before it is believed.
-const BEYOND_MIN: f64 = 10.0;
+pub const BEYOND_MIN: f64 = 10.0;
 /// Added to the quantile: less than a user feels, and more than it costs to be asked less often, with colder
 /// caches and fewer connections in hand, which is every canary's lot.
-const SLACK_MICROS: u64 = 1_000;
+pub const SLACK_MICROS: u64 = 1_000;
 /// How far back the baseline's latency is remembered.
 pub const REMEMBERED: Duration = Duration::from_secs(600);
 /// Between two remembered moments.

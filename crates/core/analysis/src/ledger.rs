@@ -9,13 +9,11 @@
 //! Which requests are counted is the proxy's matter: those that chance alone assigned. The test itself is in
 //! [`crate::sequential`], the verdict in [`crate::judge_comparisons`].
 
+use crate::evaluation::is_sound;
+pub use crate::evaluation::{Evaluator, evaluate};
 use crate::learned::latency_of;
-use crate::sequential::{
-    Counts, Direction, Hypothesis, Prepared, Segment, SplitSegment, SplitTest, log_e_of,
-};
-use crate::words::share;
 use serde::{Deserialize, Serialize};
-use sluice_model::plan::{Check, Limit, Metric, NotWorse};
+use sluice_model::plan::{Check, Limit, Metric};
 use sluice_model::{
     CheckName, Histogram, Measurement, RolloutId, Sequential, Side, SideCounters, SplitCounts,
     Timestamp, Weight, WeightCounts,
@@ -46,9 +44,16 @@ pub struct Ledger {
     first_segment: u64,
     books: BTreeMap<CheckName, Book>,
     split: Pages<Pair>,
-    /// Requests in flight on each side, at the last look.
+    /// What all comparisons share, as of the last look.
     #[serde(skip)]
-    in_flight: Pair,
+    common: Common,
+}
+
+/// The split so far, and what hangs.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Common {
+    split: Vec<SplitCounts>,
+    hanging: u64,
 }
 
 /// The book of one comparison.
@@ -192,7 +197,7 @@ impl Ledger {
             first_segment,
             books,
             split: Pages::default(),
-            in_flight: Pair::default(),
+            common: Common::default(),
         }
     }
 
@@ -225,18 +230,19 @@ impl Ledger {
         if own.iter().any(|it| self.went_back(it)) {
             self.carry_over();
         }
-        self.in_flight = Pair::default();
+        let mut in_flight = Pair::default();
         for it in &own {
             let assigned = Pair {
                 canary: it.canary.assigned,
                 baseline: it.baseline.assigned,
             };
             self.split.set(it.segment, it.weight, assigned);
-            self.in_flight = self.in_flight.plus(Pair {
+            in_flight = in_flight.plus(Pair {
                 canary: it.canary.in_flight,
                 baseline: it.baseline.in_flight,
             });
         }
+        self.common = Common::new(&self.split.by_weight(), in_flight);
         for book in self.books.values_mut() {
             book.learn(&own);
             for it in &own {
@@ -270,11 +276,6 @@ impl Ledger {
         let total = pages
             .values()
             .fold(Page::default(), |sum, page| sum.plus(*page));
-        let split = self.split.by_weight();
-        let assigned = split
-            .values()
-            .fold(Pair::default(), |sum, pair| sum.plus(*pair));
-        let hanging = self.hanging(assigned);
         let counts = pages
             .iter()
             .map(|(weight, page)| WeightCounts {
@@ -285,27 +286,20 @@ impl Ledger {
                 baseline_events: page.events.baseline,
             })
             .collect();
-        let split = split
-            .iter()
-            .map(|(weight, pair)| SplitCounts {
-                weight: *weight,
-                canary: pair.canary,
-                baseline: pair.baseline,
-            })
-            .collect();
         let mut sequential = Sequential {
             rollout: self.rollout,
             attempt: self.attempt,
             weight,
             counts,
-            hanging,
+            hanging: self.common.hanging,
             slower_than_micros: book.slower_than_micros,
-            split,
+            split: self.common.split.clone(),
             log_e_worse: 0.0,
             log_e_not_worse: 0.0,
             log_e_split: 0.0,
+            requests_left: None,
         };
-        evaluator.evaluate(&check.name, &limit, &mut sequential);
+        evaluator.evaluate(&check.name, now, &limit, &mut sequential);
         let side = |events: u64, requests: u64| Side {
             value: (requests > 0).then(|| events as f64 / requests as f64),
             count: requests,
@@ -319,19 +313,35 @@ impl Ledger {
             sequential: is_sound(&sequential).then_some(sequential),
         })
     }
+}
 
-    /// Requests in flight on the canary beyond the share that the baseline's tell to expect: a canary that
-    /// hangs must not look good because its failures take long.
-    fn hanging(&self, assigned: Pair) -> u64 {
-        if assigned.baseline == 0 {
-            return self.in_flight.canary;
+impl Common {
+    fn new(split: &BTreeMap<Weight, Pair>, in_flight: Pair) -> Common {
+        let assigned = split
+            .values()
+            .fold(Pair::default(), |sum, pair| sum.plus(*pair));
+        let counts = split.iter().map(|(weight, pair)| SplitCounts {
+            weight: *weight,
+            canary: pair.canary,
+            baseline: pair.baseline,
+        });
+        Common {
+            split: counts.collect(),
+            hanging: hanging(assigned, in_flight),
         }
-        let due =
-            self.in_flight.baseline as f64 * assigned.canary as f64 / assigned.baseline as f64;
-        self.in_flight
-            .canary
-            .saturating_sub(due.ceil() as u64 + IN_FLIGHT_SLACK)
     }
+}
+
+/// Requests in flight on the canary beyond the share that the baseline's tell to expect: a canary that hangs must not
+/// look good because its failures take long.
+fn hanging(assigned: Pair, in_flight: Pair) -> u64 {
+    if assigned.baseline == 0 {
+        return in_flight.canary;
+    }
+    let due = in_flight.baseline as f64 * assigned.canary as f64 / assigned.baseline as f64;
+    in_flight
+        .canary
+        .saturating_sub(due.ceil() as u64 + IN_FLIGHT_SLACK)
 }
 
 /// Requests that may be in flight by chance.
@@ -384,116 +394,4 @@ impl Book {
             }
         })
     }
-}
-
-/// Whether every e-value is a number.
-pub(crate) fn is_sound(evidence: &Sequential) -> bool {
-    [
-        evidence.log_e_worse,
-        evidence.log_e_not_worse,
-        evidence.log_e_split,
-    ]
-    .iter()
-    .all(|log| log.is_finite())
-}
-
-/// Computes the e-values of comparisons again and again, without computing the same stakes twice.
-#[derive(Clone, Debug, Default)]
-pub struct Evaluator {
-    /// By check: the test of "worse", and that of "not worse" at the present weight.
-    prepared: BTreeMap<CheckName, (Prepared, Prepared)>,
-}
-
-impl Evaluator {
-    fn evaluate(&mut self, check: &CheckName, limit: &NotWorse, evidence: &mut Sequential) {
-        let (worse, accepted) = hypotheses(limit, evidence);
-        let known = self.prepared.get(check);
-        let is_current = known.is_some_and(|(first, second)| {
-            (first.hypothesis(), second.hypothesis()) == (worse, accepted)
-        });
-        if !is_current {
-            let tests = Prepared::new(worse, Direction::Worse)
-                .and_then(|first| Ok((first, Prepared::new(accepted, Direction::NotWorse)?)));
-            match tests {
-                Ok(tests) => {
-                    self.prepared.insert(check.clone(), tests);
-                }
-                Err(_) => {
-                    self.prepared.remove(check);
-                }
-            }
-        }
-        let tests = self.prepared.get_mut(check);
-        let counted = segments(evidence, 0).zip(segments(evidence, evidence.hanging));
-        let log_es = tests
-            .zip(counted)
-            .map(|((worse, accepted), (all, with_hanging))| {
-                (worse.log_e(&all), accepted.log_e(&with_hanging))
-            });
-        set(evidence, log_es);
-    }
-}
-
-/// Computes the e-values from the counts: the same counts give the same values to the last bit. Counts that
-/// cannot be leave values that are no numbers, which nobody takes for evidence.
-pub fn evaluate(limit: &NotWorse, evidence: &mut Sequential) {
-    let (worse, accepted) = hypotheses(limit, evidence);
-    let log_e = |hypothesis, direction, hanging| {
-        let segments = segments(evidence, hanging)?;
-        log_e_of(hypothesis, direction, &segments).ok()
-    };
-    let log_es = log_e(worse, Direction::Worse, 0).zip(log_e(
-        accepted,
-        Direction::NotWorse,
-        evidence.hanging,
-    ));
-    set(evidence, log_es);
-}
-
-fn set(evidence: &mut Sequential, log_es: Option<(f64, f64)>) {
-    let (log_e_worse, log_e_not_worse) = log_es.unwrap_or((f64::NAN, f64::NAN));
-    evidence.log_e_worse = log_e_worse;
-    evidence.log_e_not_worse = log_e_not_worse;
-    evidence.log_e_split = log_e_split(evidence).unwrap_or(f64::NAN);
-}
-
-/// What is too much, and what is accepted at the weight of the evidence.
-pub(crate) fn hypotheses(limit: &NotWorse, evidence: &Sequential) -> (Hypothesis, Hypothesis) {
-    let worse = Hypothesis {
-        ratio: limit.ratio,
-        margin: limit.margin,
-    };
-    let accepted = Hypothesis {
-        ratio: limit.accept_ratio,
-        margin: limit.accept_margin_at(share(evidence.weight)),
-    };
-    (worse, accepted)
-}
-
-fn log_e_split(evidence: &Sequential) -> Option<f64> {
-    let mut test = SplitTest::default();
-    for it in &evidence.split {
-        let all = it.canary.saturating_add(it.baseline);
-        test.close(&SplitSegment::new(share(it.weight), it.canary, all).ok()?);
-    }
-    Some(test.log_e(None))
-}
-
-/// The counts as the test takes them. Hanging requests are events on the canary, at the weight that is in
-/// force.
-pub(crate) fn segments(evidence: &Sequential, hanging: u64) -> Option<Vec<Segment>> {
-    evidence
-        .counts
-        .iter()
-        .map(|it| {
-            let more = if it.weight == evidence.weight {
-                hanging
-            } else {
-                0
-            };
-            let requests = it.canary_requests + it.baseline_requests + more;
-            let counts = Counts::new(it.canary_events + more, it.baseline_events, requests).ok()?;
-            Segment::new(share(it.weight), counts).ok()
-        })
-        .collect()
 }

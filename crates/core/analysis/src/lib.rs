@@ -10,6 +10,7 @@
 pub mod alarm;
 mod comparison;
 pub mod confidence;
+mod evaluation;
 mod judge;
 mod learned;
 pub mod ledger;
@@ -22,5 +23,5 @@ mod words;
 
 pub use comparison::{SPLIT_ALPHA, judge_comparisons, log_mean_e};
 pub use judge::{BAD_EVENTS_MIN, judge};
-pub use learned::{REMEMBERED, RecentLatency};
+pub use learned::{BEYOND_MIN, REMEMBERED, RecentLatency, SLACK_MICROS};
 pub use replay::{Replayed, replay};

@@ -27,10 +27,11 @@
 //! one type, and what can only fail (`x / 0`) is refused when it is compiled. In one it is wider, as other
 //! implementations are: `<` and its kin compare numbers of different types.
 //!
-//! The interpreter is Sluice's own and not the `cel` crate, which the tests hold it against: `cel` has no type
-//! checker, its parser ends the process on fifty nested brackets (the stack of a thread is used up), and it
-//! brings global caches and locks into a crate that must be pure. Everything here has a bound: [`TEXT_MAX`],
-//! [`DEPTH_MAX`], [`PROBLEMS_MAX`], [`STEPS_MAX`]. It knows no metric, no rollout and no clock.
+//! Parser and interpreter are Sluice's own, and the tests hold them against the `cel` crate. `cel` has no type
+//! checker, so that a tree with types is needed in any case; and its parser brings caches and locks that all threads
+//! share into a crate that must be pure, and takes stack by the length of the text. Everything here has a
+//! bound: [`TEXT_MAX`], [`NESTING_MAX`], [`DEPTH_MAX`], [`PROBLEMS_MAX`], [`STEPS_MAX`]. It knows no metric, no
+//! rollout and no clock.
 
 mod check;
 mod condition;
@@ -50,7 +51,7 @@ pub use check::PROBLEMS_MAX;
 pub use condition::Condition;
 pub use environment::{BadEnvironment, Environment};
 pub use evaluate::{Cause, EvaluationError, STEPS_MAX};
-pub use parse::{DEPTH_MAX, TEXT_MAX};
+pub use parse::{DEPTH_MAX, NESTING_MAX, TEXT_MAX};
 pub use problem::{Problem, Problems};
 pub use types::Type;
 pub use value::{Key, Value, Values};

@@ -9,8 +9,11 @@ use crate::tree::{Literal, Node, Operator, Part};
 
 /// Longest text of a condition, in bytes.
 pub const TEXT_MAX: usize = 4_096;
-/// Most levels of a condition: brackets within brackets, operators after operators. The language
-/// definition asks for 32 of each kind, and its tests have two kinds in one.
+/// Most brackets within brackets, and conditionals within conditionals. The language definition asks for 32.
+/// It is what the parser's own recursion goes by, some 20 KiB of stack a level without optimisation.
+pub const NESTING_MAX: usize = 40;
+/// Most levels of a condition's tree, of which a row of operators is one each. The language definition asks
+/// for 32 of each kind, and its tests have two kinds in one.
 pub const DEPTH_MAX: usize = 96;
 
 /// The tree of a text.
@@ -108,8 +111,8 @@ impl Parser {
         &mut self,
         within: impl FnOnce(&mut Self) -> Result<T, Problem>,
     ) -> Result<T, Problem> {
-        if self.level >= DEPTH_MAX {
-            return Err(too_deep(self.span()));
+        if self.level >= NESTING_MAX {
+            return Err(too_deep(self.span(), "levels of brackets", NESTING_MAX));
         }
         self.level += 1;
         let found = within(self);
@@ -428,12 +431,12 @@ fn node(span: Span, part: Part) -> Result<Node, Problem> {
     let below = part.children().iter().map(|child| child.depth).max();
     let depth = below.unwrap_or(0) + 1;
     if depth > DEPTH_MAX {
-        return Err(too_deep(span));
+        return Err(too_deep(span, "levels", DEPTH_MAX));
     }
     Ok(Node { span, depth, part })
 }
 
-fn too_deep(span: Span) -> Problem {
-    let message = format!("this has more than {DEPTH_MAX} levels");
+fn too_deep(span: Span, what: &str, most: usize) -> Problem {
+    let message = format!("this has more than {most} {what}");
     Problem::new(span, message).with_help("split the condition into several checks")
 }

@@ -126,7 +126,10 @@ pub(crate) fn worst(books: &mut [Book<'_>], which: &[usize]) -> Option<usize> {
         })
         .collect();
     let alpha = books.get(evidence.first()?.0)?.comparison.limit.alpha;
-    let weighted: Vec<(f64, f64)> = evidence.iter().map(|(_, share, log)| (*share, *log)).collect();
+    let weighted: Vec<(f64, f64)> = evidence
+        .iter()
+        .map(|(_, share, log)| (*share, *log))
+        .collect();
     if log_mean(&weighted) < -alpha.ln() {
         return None;
     }
@@ -139,4 +142,119 @@ pub(crate) fn all_pass(books: &mut [Book<'_>], which: &[usize]) -> bool {
     which
         .iter()
         .all(|&at| books.get_mut(at).is_some_and(Book::passes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sluice_analysis::judge_comparisons;
+    use sluice_model::plan::{Check, Limit, Metric, OnTrouble};
+    use sluice_model::{CheckName, Measurement, Side, Timestamp, Verdict, Weight, WeightCounts};
+    use std::time::Duration;
+
+    fn comparison(name: &str, signal: usize, share: f64) -> Comparison {
+        Comparison {
+            name: CheckName(name.into()),
+            limit: NotWorse {
+                ratio: 1.0,
+                margin: 0.0,
+                accept_ratio: 1.5,
+                accept_margin: 0.005,
+                alpha: 0.01,
+                beta: 0.05,
+                share,
+            },
+            signal,
+            samples_min: 100,
+            on_fail: OnTrouble::Abort,
+            to_learn: 0,
+        }
+    }
+
+    /// The same evidence as a rollout would hold it, judged by the analysis.
+    fn judged(books: &mut [Book<'_>]) -> Vec<Verdict> {
+        let weight = Weight::from_percent(5.0).expect("a weight");
+        let evidence: Vec<(Check, Measurement)> = books
+            .iter_mut()
+            .map(|book| {
+                let page = book.pages[0];
+                let segments = book.segments().expect("counts");
+                let accepted = book.accepted.as_mut().expect("a test").log_e(&segments);
+                let stored = serde_json::json!({
+                    "rollout": 1, "attempt": 1, "weight": weight, "hanging": 0, "split": [],
+                    "counts": [WeightCounts {
+                        weight,
+                        canary_requests: book.canary_requests,
+                        canary_events: page.canary_events,
+                        baseline_requests: page.requests - book.canary_requests,
+                        baseline_events: page.baseline_events,
+                    }],
+                    "slowerThanMicros": null,
+                    "logEWorse": book.log_e_worse().expect("a test"),
+                    "logENotWorse": accepted,
+                    "logESplit": 0.0,
+                });
+                let check = Check {
+                    name: book.comparison.name.clone(),
+                    metric: Metric::ErrorRatio,
+                    limit: Limit::NotWorse(book.comparison.limit),
+                    window: Duration::ZERO,
+                    samples_min: book.comparison.samples_min,
+                    on_fail: OnTrouble::Abort,
+                };
+                let measurement = Measurement {
+                    canary: Side {
+                        value: Some(0.0),
+                        count: book.canary_requests,
+                    },
+                    baseline: Side::default(),
+                    from: Timestamp(0),
+                    window: Duration::ZERO,
+                    sequential: Some(serde_json::from_value(stored).expect("evidence")),
+                };
+                (check, measurement)
+            })
+            .collect();
+        let pairs: Vec<_> = evidence
+            .iter()
+            .map(|(check, it)| (check, Some(it)))
+            .collect();
+        let judgements = judge_comparisons(&pairs);
+        judgements.iter().map(|it| it.verdict).collect()
+    }
+
+    #[test]
+    fn the_rules_are_those_of_the_analysis() {
+        let comparisons = [comparison("a", 0, 0.7), comparison("b", 1, 0.3)];
+        let mut seen = Vec::new();
+        // Events of the one and of the other on the new side, among requests there; 1 % on the old one.
+        for canary in [50, 400, 2_000] {
+            for first in [0, 2, 5, 9, 14, 60] {
+                for second in [0, 4, 11, 30] {
+                    let mut books: Vec<Book<'_>> = comparisons.iter().map(Book::open).collect();
+                    let baseline = canary * 19;
+                    for book in &mut books {
+                        book.at_weight(0.05);
+                        let old = [baseline / 1_000, baseline / 100];
+                        book.count([canary, baseline], [&[first, second], &old]);
+                    }
+                    let verdicts = judged(&mut books);
+                    let is_worse = worst(&mut books, &[0, 1]).is_some();
+                    let case = format!("{first} and {second} of {canary}: {verdicts:?}");
+                    assert_eq!(verdicts.contains(&Verdict::Fail), is_worse, "{case}");
+                    let passes = verdicts.iter().all(|it| *it == Verdict::Pass);
+                    assert_eq!(passes, !is_worse && all_pass(&mut books, &[0, 1]), "{case}");
+                    seen.extend(verdicts);
+                }
+            }
+        }
+        for verdict in [
+            Verdict::Fail,
+            Verdict::Pass,
+            Verdict::Inconclusive,
+            Verdict::NoData,
+        ] {
+            assert!(seen.contains(&verdict), "no case was {verdict:?}");
+        }
+    }
 }

@@ -46,10 +46,14 @@ pub enum BadTraffic {
     #[error("the rate is {0} requests per second; it must be from {min} to {max}", min = Traffic::RATE_MIN, max = Traffic::RATE_MAX)]
     Rate(f64),
     /// No share.
-    #[error("{0} is no share of the requests: it must be from 0 to 1, failures and 4xx together as well")]
+    #[error(
+        "{0} is no share of the requests: it must be from 0 to 1, failures and 4xx together as well"
+    )]
     Share(f64),
     /// No distribution has such quantiles.
-    #[error("a median of {0} µs and a p99 of {1} µs do not go together: both are above 0, and the p99 is the larger")]
+    #[error(
+        "a median of {0} µs and a p99 of {1} µs do not go together: both are above 0, and the p99 is the larger"
+    )]
     Latency(f64, f64),
     /// No multiple.
     #[error("{0} is not how many times as long a request takes: it must be from 0.01 to 1000")]
@@ -70,7 +74,11 @@ impl Traffic {
         if !(Self::RATE_MIN..=Self::RATE_MAX).contains(&self.rate) {
             return Err(BadTraffic::Rate(self.rate));
         }
-        for share in [self.errors, self.client_errors, self.errors + self.client_errors] {
+        for share in [
+            self.errors,
+            self.client_errors,
+            self.errors + self.client_errors,
+        ] {
             if !(0.0..=1.0).contains(&share) {
                 return Err(BadTraffic::Share(share));
             }

@@ -45,10 +45,15 @@ impl<'c> Window<'c> {
 
     /// Whether a failure is possible at all; the analysis need not be asked before a step could pass.
     pub(crate) fn may_fail(&self) -> bool {
+        let is_share = matches!(
+            self.threshold.check.metric,
+            Metric::ErrorRatio | Metric::ClientErrorRatio | Metric::TimeoutRatio
+        );
         match self.threshold.check.limit {
-            Limit::Max(max) | Limit::RelativeMax { margin: max, .. } if max > 0.0 => {
-                self.threshold.check.metric == Metric::RequestRate
-                    || self.counted[1] as f64 >= BAD_EVENTS_MIN
+            Limit::Max(bound) | Limit::RelativeMax { margin: bound, .. }
+                if is_share && bound > 0.0 =>
+            {
+                self.counted[1] as f64 >= BAD_EVENTS_MIN
             }
             _ => true,
         }
@@ -75,7 +80,13 @@ impl<'c> Window<'c> {
     }
 }
 
-fn value(metric: Metric, limit: Limit, events: u64, requests: u64, window: Duration) -> Option<f64> {
+fn value(
+    metric: Metric,
+    limit: Limit,
+    events: u64,
+    requests: u64,
+    window: Duration,
+) -> Option<f64> {
     if requests == 0 {
         return None;
     }

@@ -83,10 +83,7 @@ impl Account {
         let due = |(weight, handed): (Weight, &Handed)| {
             let lost = self.lost.get(&weight).copied().unwrap_or_default();
             let [canary, baseline] = both(handed);
-            (
-                weight,
-                [canary.without(lost[0]), baseline.without(lost[1])],
-            )
+            (weight, [canary.without(lost[0]), baseline.without(lost[1])])
         };
         traffic.handed(attempt).map(due).collect()
     }
@@ -102,28 +99,26 @@ impl Watch {
         }
     }
 
-    /// Sluice starts anew in the middle of an attempt, with or without what it had stored of the evidence; the
-    /// counters are as they were.
+    /// Sluice starts anew in the middle of an attempt, with or without books in its store; the counters are as
+    /// they were. Whether the books are this attempt's.
     pub(crate) fn evidence_survives(
         &mut self,
         attempt: Attempt,
-        survives: bool,
+        stored: bool,
         traffic: &Traffic,
-    ) {
+    ) -> bool {
         let account = &mut self.account;
         account.attempt = Some(attempt);
-        account.stored.take_if(|(of, _)| !survives || *of != attempt);
+        account.stored.take_if(|(of, _)| !stored || *of != attempt);
         let stored = account.stored.as_ref();
         let lost = |(weight, handed): (Weight, &Handed)| {
             let kept = stored.and_then(|(_, stored)| stored.get(&weight));
             let kept = kept.copied().unwrap_or_default();
             let [canary, baseline] = both(handed);
-            (
-                weight,
-                [canary.without(kept[0]), baseline.without(kept[1])],
-            )
+            (weight, [canary.without(kept[0]), baseline.without(kept[1])])
         };
         account.lost = traffic.handed(attempt).map(lost).collect();
+        account.stored.is_some()
     }
 
     /// A comparison was measured.

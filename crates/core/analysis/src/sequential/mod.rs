@@ -31,4 +31,4 @@ pub use expectation::{BadExpectation, Rates, requests_to_decide};
 pub use hypothesis::{BadHypothesis, Direction, Hypothesis};
 pub use mixture::{culprits, log_mean};
 pub use prepared::Prepared;
-pub use split::{BadSplit, SplitSegment, SplitTest, dirichlet_multinomial_log_e};
+pub use split::{BadSplit, PreparedSplit, SplitSegment, SplitTest, dirichlet_multinomial_log_e};

@@ -121,18 +121,80 @@ impl SplitTest {
     }
 
     fn with(&self, segment: &SplitSegment) -> [f64; TILTS] {
-        let weight = segment.weight;
-        if weight <= 0.0 || weight >= 1.0 {
-            return self.closed;
+        if segment.draws() {
+            add(&self.closed, &TiltLogs::at(segment.weight), segment)
+        } else {
+            self.closed
         }
-        let (canary, requests) = (segment.canary_requests as f64, segment.requests as f64);
-        std::array::from_fn(|index| {
-            let tilt = tilt(index);
-            // ln of the likelihood ratio: the canary's share is θe^δ/(1 + θ(e^δ − 1)), the rest's
-            // (1 − θ)/(…).
-            self.closed[index]
-                + (canary * tilt - requests * libm::log1p(weight * libm::expm1(tilt)))
-        })
+    }
+}
+
+impl SplitSegment {
+    /// Whether the draw decided anything.
+    fn draws(&self) -> bool {
+        self.weight > 0.0 && self.weight < 1.0
+    }
+}
+
+/// What one request adds to the logarithm of each tilt's likelihood ratio: the canary's share is
+/// θe^δ/(1 + θ(e^δ − 1)), the rest's (1 − θ)/(…).
+#[derive(Clone, Debug)]
+struct TiltLogs {
+    weight: f64,
+    /// For a request to the canary; the tilt itself.
+    canary: [f64; TILTS],
+    /// For every request, to be taken off.
+    every: [f64; TILTS],
+}
+
+impl TiltLogs {
+    fn at(weight: f64) -> TiltLogs {
+        let canary: [f64; TILTS] = std::array::from_fn(tilt);
+        TiltLogs {
+            weight,
+            canary,
+            every: canary.map(|tilt| libm::log1p(weight * libm::expm1(tilt))),
+        }
+    }
+}
+
+fn add(closed: &[f64; TILTS], logs: &TiltLogs, segment: &SplitSegment) -> [f64; TILTS] {
+    let (canary, requests) = (segment.canary_requests as f64, segment.requests as f64);
+    std::array::from_fn(|index| {
+        closed[index] + (canary * logs.canary[index] - requests * logs.every[index])
+    })
+}
+
+/// The test evaluated again and again over the same few weights: the same values as a [`SplitTest`] that was fed
+/// with the same segments, to the bit.
+#[derive(Clone, Debug, Default)]
+pub struct PreparedSplit {
+    logs: Vec<TiltLogs>,
+}
+
+/// Weights whose logarithms are kept; a plan has fewer steps.
+const WEIGHTS_MAX: usize = 64;
+
+impl PreparedSplit {
+    /// ln E over these segments.
+    pub fn log_e(&mut self, segments: &[SplitSegment]) -> f64 {
+        let mut closed = [0.0; TILTS];
+        for segment in segments.iter().filter(|segment| segment.draws()) {
+            closed = add(&closed, self.at(segment.weight), segment);
+        }
+        log_sum_exp(&closed) - libm::log(TILTS as f64)
+    }
+
+    fn at(&mut self, weight: f64) -> &TiltLogs {
+        let same = |logs: &TiltLogs| logs.weight.to_bits() == weight.to_bits();
+        let place = self.logs.iter().position(same).unwrap_or_else(|| {
+            if self.logs.len() == WEIGHTS_MAX {
+                self.logs.remove(0);
+            }
+            self.logs.push(TiltLogs::at(weight));
+            self.logs.len() - 1
+        });
+        &self.logs[place]
     }
 }
 
@@ -184,6 +246,26 @@ pub fn dirichlet_multinomial_log_e(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_prepared_gives_the_same_bits() {
+        let mut prepared = PreparedSplit::default();
+        for scale in [1, 10, 7_777] {
+            let segments: Vec<SplitSegment> =
+                [(0.0, 0), (0.01, 2), (0.05, 40), (0.5, 510), (1.0, 9)]
+                    .into_iter()
+                    .map(|(weight, canary)| {
+                        SplitSegment::new(weight, canary * scale, 1_000 * scale).expect("valid")
+                    })
+                    .collect();
+            let mut test = SplitTest::default();
+            segments.iter().for_each(|segment| test.close(segment));
+            assert_eq!(
+                prepared.log_e(&segments).to_bits(),
+                test.log_e(None).to_bits()
+            );
+        }
+    }
 
     /// assuncaolfi/savvi @de1d0d22, examples/*.qmd, reduced to counts in research/stats.md,
     /// "Numeric anchors".

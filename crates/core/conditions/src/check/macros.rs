@@ -18,10 +18,6 @@ pub(super) const NAMES: [&str; 7] = [
 
 impl Checker<'_> {
     /// A macro; `None` when it is none, and `Some(None)` when it has been reported.
-    #[allow(
-        clippy::option_option,
-        reason = "whether it is a macro, and whether its types fit, are two questions"
-    )]
     pub(super) fn macro_call(
         &mut self,
         target: Option<&Node>,

@@ -206,20 +206,11 @@ impl Checker<'_> {
         if typed.kind.is(&Kind::Bool) {
             return Some(typed.checked);
         }
-        let message = format!(
-            "{user} joins what is true or false, and this is {}",
-            article(&typed.kind)
-        );
+        let found = article(&typed.kind);
         let message = match user {
-            "`!`" => format!(
-                "`!` is for what is true or false, and this is {}",
-                article(&typed.kind)
-            ),
-            "`&&`" | "`||`" => message,
-            _ => format!(
-                "{user} is true or false, and this is {}",
-                article(&typed.kind)
-            ),
+            "`!`" => format!("`!` is for what is true or false, and this is {found}"),
+            "`&&`" | "`||`" => format!("{user} joins what is true or false, and this is {found}"),
+            _ => format!("{user} is true or false, and this is {found}"),
         };
         self.report(node.span, message, None);
         None

@@ -3,6 +3,11 @@
 //! Where Sluice is stricter on purpose (doubles are finite, what is costly ends), only it gives an error. Spans of
 //! time are left out: in `cel` they need a clock's crate.
 
+#![allow(
+    clippy::disallowed_types,
+    reason = "`cel` makes its maps from hash maps"
+)]
+
 use crate::expressions::{Choices, Drawn};
 use crate::{environment, values};
 use proptest::prelude::*;

@@ -69,7 +69,8 @@ fn nesting_is_bounded() {
     assert_eq!(result_of(&row), Ok(true));
 }
 
-/// What is just not too deep is compiled, evaluated, copied and dropped on half of an ordinary stack.
+/// What is just not too deep is compiled, evaluated, copied and dropped on half of an ordinary
+/// stack.
 #[test]
 fn the_deepest_conditions_fit_onto_a_small_stack() {
     let forms = [
@@ -102,11 +103,8 @@ fn the_deepest_conditions_fit_onto_a_small_stack() {
                 .find_map(|times| Condition::compile(&text(times), &Environment::default()).ok())
                 .unwrap();
             assert!(deepest.text().len() > 20 * open.len(), "{deepest}");
-            assert_eq!(
-                deepest.clone().evaluate(&Values::default()),
-                Ok(true),
-                "{deepest}"
-            );
+            let found = deepest.clone().evaluate(&Values::default());
+            assert!(found.is_ok(), "{deepest}: {found:?}");
         }
     };
     let small = std::thread::Builder::new().stack_size(1 << 20);
