@@ -7,7 +7,6 @@ mod fake;
 use fake::{Fake, abort, entry, healthy, line, progressing, promote, start_rollout};
 use serde_json::Value;
 use sluice_model::ids::RevisionNumber;
-use sluice_model::report::Rule;
 use sluice_model::view::{Phase, RolloutOutcome, ServiceView};
 use sluice_server::serve::Limits;
 use sluice_server::wire::*;
@@ -362,7 +361,7 @@ async fn history_explanation_checklist_and_output_are_for_people_and_scripts() {
         world.entries = vec![entry(
             7,
             "checkout",
-            Rule::StepEntered,
+            "stepEntered",
             "step 2: 5 % to revision 4",
         )];
         world.lines = vec![line("one"), line("two")];

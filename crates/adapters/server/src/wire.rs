@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 use sluice_model::ids::{ReplicaId, RevisionNumber, RolloutId, ServiceName};
-use sluice_model::report::ReportEntry;
+use sluice_model::report::Judgement;
 use sluice_model::time::Timestamp;
 use sluice_model::view::ServiceView;
 use std::collections::BTreeMap;
@@ -151,11 +151,19 @@ pub struct LogEntry {
     pub sequence: u64,
     /// When it was written.
     pub at: Timestamp,
-    /// Of which service.
-    pub service: ServiceName,
-    /// What was decided, by which rule, by whom, on which evidence.
-    #[serde(flatten)]
-    pub entry: ReportEntry,
+    /// Of which service; absent when it is about Sluice as a whole.
+    pub service: Option<ServiceName>,
+    /// The rule of the engine that fired, as [`sluice_model::Rule`] is written; for what no rule decided (a start, a
+    /// checklist that was run), what happened.
+    pub rule: String,
+    /// The same for people.
+    pub message: String,
+    /// Who asked for it; absent when Sluice did it by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
+    /// The judgements behind it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<Judgement>,
     /// SHA-256 (hex) over this entry and the hash of the one before.
     pub hash: String,
 }

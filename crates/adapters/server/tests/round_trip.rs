@@ -5,7 +5,6 @@ mod fake;
 use fake::{Fake, abort, entry, healthy, line, named, progressing, start_rollout};
 use sluice_model::command::CommandKind;
 use sluice_model::ids::RevisionNumber;
-use sluice_model::report::Rule;
 use sluice_model::view::Phase;
 use sluice_server::serve::Limits;
 use sluice_server::wire::*;
@@ -227,9 +226,9 @@ async fn history_explanation_checklist_and_audit_log_arrive() {
     {
         let mut world = running.fake.world();
         world.entries = vec![
-            entry(1, "checkout", Rule::RolloutStarted, "revision 4 over 3"),
-            entry(2, "mail", Rule::Promoted, "revision 3 is stable"),
-            entry(3, "checkout", Rule::StepEntered, "5 %"),
+            entry(1, "checkout", "rolloutStarted", "revision 4 over 3"),
+            entry(2, "mail", "promoted", "revision 3 is stable"),
+            entry(3, "checkout", "stepEntered", "5 %"),
         ];
         world.history = vec![HistoryEntry {
             revision: RevisionNumber(4),

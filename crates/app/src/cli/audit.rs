@@ -8,31 +8,14 @@ use super::failure::{Exit, Failure};
 use super::locate;
 use super::neutrality;
 use super::output::Output;
-use crate::daemon::wire_verify;
+use crate::daemon::{wire_entry, wire_verify};
 use crate::view::text::{Line, Tone};
 use serde::Serialize;
 use sluice_model::ids::ServiceName;
 use sluice_model::report::Judgement;
-use sluice_model::time::Timestamp;
-use sluice_server::wire::{self, AuditQuery, VerifyReport};
+use sluice_server::wire::{AuditQuery, LogEntry, VerifyReport};
 use sluice_store::{LOG_PAGE_MAX, LogQuery, Reader, StoreError};
 use std::collections::VecDeque;
-
-/// An entry as it is shown, from either source.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Entry {
-    sequence: u64,
-    at: Timestamp,
-    /// Absent when it is about Sluice as a whole.
-    service: Option<String>,
-    rule: String,
-    message: String,
-    actor: Option<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    evidence: Vec<Judgement>,
-    hash: String,
-}
 
 pub(crate) async fn audit(
     global: &Global,
@@ -70,7 +53,7 @@ pub(crate) async fn audit(
     }
 }
 
-async fn entries(global: &Global, args: AuditShowArgs) -> Result<Vec<Entry>, Failure> {
+async fn entries(global: &Global, args: AuditShowArgs) -> Result<Vec<LogEntry>, Failure> {
     let (service, limit) = (args.one.service, args.limit);
     if global.server.is_some() {
         let query = AuditQuery {
@@ -79,7 +62,7 @@ async fn entries(global: &Global, args: AuditShowArgs) -> Result<Vec<Entry>, Fai
             before: None,
         };
         let found = locate::client(global)?.audit(&query).await?;
-        return found.into_iter().map(of_wire).collect();
+        return Ok(found);
     }
     let reader = open(global)?;
     newest(&reader, service, limit, LOG_PAGE_MAX).map_err(|error| unreadable(&error))
@@ -145,7 +128,7 @@ fn replayed_lines(check: &ReplayedCheck) -> Vec<Line> {
     ]
 }
 
-async fn entry(global: &Global, number: u64) -> Result<Entry, Failure> {
+async fn entry(global: &Global, number: u64) -> Result<LogEntry, Failure> {
     let found = if global.server.is_some() {
         let query = AuditQuery {
             service: None,
@@ -153,7 +136,7 @@ async fn entry(global: &Global, number: u64) -> Result<Entry, Failure> {
             before: Some(number.saturating_add(1)),
         };
         let found = locate::client(global)?.audit(&query).await?;
-        found.into_iter().next().map(of_wire).transpose()?
+        found.into_iter().next()
     } else {
         let query = LogQuery {
             since_seq: number.saturating_sub(1),
@@ -163,7 +146,7 @@ async fn entry(global: &Global, number: u64) -> Result<Entry, Failure> {
         let page = open(global)?
             .log(&query)
             .map_err(|error| unreadable(&error))?;
-        page.into_iter().next().map(of_store)
+        page.into_iter().next().map(wire_entry)
     };
     found
         .filter(|entry| entry.sequence == number)
@@ -203,7 +186,7 @@ fn newest(
     service: Option<ServiceName>,
     limit: u32,
     page: u32,
-) -> Result<Vec<Entry>, StoreError> {
+) -> Result<Vec<LogEntry>, StoreError> {
     // Without a choice of service the numbers say where the newest begin.
     let since_seq = match &service {
         None => reader.log_head()?.seq.saturating_sub(u64::from(limit)),
@@ -222,55 +205,23 @@ fn newest(
             return Ok(newest.into());
         };
         query.since_seq = last.seq;
-        newest.extend(page.into_iter().map(of_store));
+        newest.extend(page.into_iter().map(wire_entry));
         let surplus = newest.len().saturating_sub(limit as usize);
         newest.drain(..surplus);
     }
 }
 
-fn of_store(entry: sluice_store::LogEntry) -> Entry {
-    Entry {
-        evidence: entry
-            .report()
-            .map(|report| report.evidence)
-            .unwrap_or_default(),
-        sequence: entry.seq,
-        at: entry.at,
-        service: entry.service,
-        rule: entry.rule,
-        message: entry.message,
-        actor: entry.actor,
-        hash: entry.hash.to_string(),
-    }
-}
-
-fn of_wire(entry: wire::LogEntry) -> Result<Entry, Failure> {
-    let rule = serde_json::to_value(entry.entry.rule).ok();
-    let rule = rule
-        .as_ref()
-        .and_then(serde_json::Value::as_str)
-        .map(str::to_owned);
-    let unnamed = || Failure::new(Exit::Failed, "output", "a rule has no name");
-    Ok(Entry {
-        sequence: entry.sequence,
-        at: entry.at,
-        service: Some(entry.service.to_string()),
-        rule: rule.ok_or_else(unnamed)?,
-        message: entry.entry.message,
-        actor: entry.entry.actor,
-        evidence: entry.entry.evidence,
-        hash: entry.hash,
-    })
-}
-
 /// Number, time, service, rule, what, by whom.
-fn line(entry: &Entry) -> Line {
+fn line(entry: &LogEntry) -> Line {
     let mut line = Line::new()
         .with(
             Tone::Quiet,
             format!("{:>6}  {}  ", entry.sequence, entry.at),
         )
-        .with(Tone::Strong, entry.service.as_deref().unwrap_or("–"))
+        .with(
+            Tone::Strong,
+            entry.service.as_ref().map_or("–", ServiceName::as_str),
+        )
         .with(Tone::Quiet, format!("  {}  ", entry.rule))
         .with(Tone::Plain, &entry.message);
     if let Some(actor) = &entry.actor {
@@ -282,6 +233,7 @@ fn line(entry: &Entry) -> Line {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sluice_model::Timestamp;
     use sluice_store::{Note, Store};
 
     #[test]

@@ -229,12 +229,12 @@ fn explanation_lines(explanation: &Explanation, width: usize) -> Vec<Line> {
         lines.push(heading("Decided of late, oldest first"));
         for entry in &explanation.recent {
             let mut line = Line::new().with(Tone::Quiet, format!("  {}  ", entry.at));
-            line.push(Tone::Plain, &entry.entry.message);
-            if let Some(actor) = &entry.entry.actor {
+            line.push(Tone::Plain, &entry.message);
+            if let Some(actor) = &entry.actor {
                 line.push(Tone::Quiet, format!("  ({actor})"));
             }
             lines.push(line);
-            lines.extend(entry.entry.evidence.iter().flat_map(evidence));
+            lines.extend(entry.evidence.iter().flat_map(evidence));
         }
     }
     lines

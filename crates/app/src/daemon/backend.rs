@@ -63,20 +63,23 @@ impl DaemonBackend {
             .await?
             .map_err(|error| ApiError::internal(error.to_string()))?;
         entries.reverse();
-        Ok(entries.iter().filter_map(wire_entry).collect())
+        Ok(entries.into_iter().map(wire_entry).collect())
     }
 }
 
-/// An entry as the API shows it. Notes (entries that no rule of the engine made) have no service rule
-/// and are shown by `sluice audit` alone.
-fn wire_entry(entry: &sluice_store::LogEntry) -> Option<LogEntry> {
-    Some(LogEntry {
+/// An entry as the API shows it.
+pub(crate) fn wire_entry(entry: sluice_store::LogEntry) -> LogEntry {
+    let evidence = entry.report().map(|report| report.evidence);
+    LogEntry {
         sequence: entry.seq,
         at: entry.at,
-        service: ServiceName::new(entry.service.clone()?).ok()?,
-        entry: entry.report()?,
+        service: entry.service.and_then(|name| ServiceName::new(name).ok()),
+        rule: entry.rule,
+        message: entry.message,
+        actor: entry.actor,
+        evidence: evidence.unwrap_or_default(),
         hash: entry.hash.to_string(),
-    })
+    }
 }
 
 impl Backend for DaemonBackend {

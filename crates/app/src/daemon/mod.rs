@@ -22,7 +22,7 @@ mod turns;
 mod view;
 mod world;
 
-pub(crate) use backend::wire_verify;
+pub(crate) use backend::{wire_entry, wire_verify};
 pub(crate) use session::Session;
 
 use anyhow::{Context as _, bail};

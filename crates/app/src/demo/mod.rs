@@ -15,7 +15,7 @@ use anyhow::{Context as _, anyhow, bail};
 use load::Load;
 use report::{BadRelease, GoodRelease, Report};
 use sluice_model::view::{Phase, ServiceView};
-use sluice_model::{Rule, ServiceName, Timestamp};
+use sluice_model::{ServiceName, Timestamp};
 use sluice_server::Client;
 use sluice_server::wire::{AuditQuery, DeployRequest, LogEntry};
 use std::collections::BTreeMap;
@@ -34,6 +34,9 @@ const FAIL_RATIO: &str = "0.02";
 const ACT_MAX: Duration = Duration::from_secs(45);
 /// How often the view is looked at.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// How the decision log writes the rule of a release that was taken back.
+const ABORTED: &str = "aborted";
 
 /// How the demo is shown.
 #[derive(Clone, Copy, Debug)]
@@ -173,10 +176,7 @@ async fn bad_release(
     // Requests that were under way at the decision are counted as well.
     tokio::time::sleep(Duration::from_millis(500)).await;
     let entries = stage.entries().await?;
-    let decision = entries
-        .iter()
-        .rev()
-        .find(|entry| entry.entry.rule == Rule::Aborted);
+    let decision = entries.iter().rev().find(|entry| entry.rule == ABORTED);
     let seen = load.tally().versions.get("2").copied().unwrap_or_default();
     let since = |from: Option<Timestamp>, to: Option<Timestamp>| Some(to?.0 - from?.0);
     let decided_at = decision.map(|entry| entry.at);
@@ -185,7 +185,7 @@ async fn bad_release(
         requests_to_canary: seen.requests,
         canary_errors: seen.errors,
         zero_traffic_after_ms: since(decided_at, seen.last_sent).map(|late| late.max(0)),
-        reason: decision.map(|entry| entry.entry.message.clone()),
+        reason: decision.map(|entry| entry.message.clone()),
     })
 }
 

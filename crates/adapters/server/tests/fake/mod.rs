@@ -10,7 +10,7 @@ use sluice_model::command::{CommandKind, CommandOutcome};
 use sluice_model::ids::{CheckName, ReplicaId, RevisionNumber, RolloutId, ServiceName};
 use sluice_model::observation::{Measurement, Side};
 use sluice_model::plan::{Limit, Metric};
-use sluice_model::report::{Judgement, ReportEntry, Rule, Verdict};
+use sluice_model::report::{Judgement, Verdict};
 use sluice_model::time::Timestamp;
 use sluice_model::view::{Phase, RevisionView, RolloutOutcome, RolloutView, ServiceView};
 use sluice_model::weight::Weight;
@@ -220,7 +220,7 @@ impl Backend for Fake {
             query
                 .service
                 .as_ref()
-                .is_none_or(|service| *service == entry.service)
+                .is_none_or(|service| Some(service) == entry.service.as_ref())
                 && query.before.is_none_or(|before| entry.sequence < before)
         };
         let world = self.world();
@@ -435,17 +435,15 @@ pub fn judgement(check: &str, verdict: Verdict, message: &str) -> Judgement {
     }
 }
 
-pub fn entry(sequence: u64, service: &str, rule: Rule, message: &str) -> LogEntry {
+pub fn entry(sequence: u64, service: &str, rule: &str, message: &str) -> LogEntry {
     LogEntry {
         sequence,
         at: Timestamp(NOW.0 + i64::try_from(sequence).expect("small") * 1_000),
-        service: named(service),
-        entry: ReportEntry {
-            rule,
-            message: message.into(),
-            actor: None,
-            evidence: vec![judgement("errors", Verdict::Pass, "0.02 % against 0.02 %")],
-        },
+        service: Some(named(service)),
+        rule: rule.into(),
+        message: message.into(),
+        actor: None,
+        evidence: vec![judgement("errors", Verdict::Pass, "0.02 % against 0.02 %")],
         hash: format!("{sequence:064x}"),
     }
 }
