@@ -10,15 +10,19 @@ use crate::view::frame::{Layout, block, frame};
 use crate::view::screen;
 use crate::view::svg;
 use crate::view::text::{Line, Tone};
+use sluice_analysis::confidence::error_ratio_difference;
 use sluice_model::ids::RevisionNumber;
 use sluice_model::observation::Side;
+use sluice_model::plan::Metric;
 use sluice_model::report::Judgement;
 use sluice_model::view::ServiceView;
+use sluice_model::{Sequential, WeightCounts};
 use sluice_server::wire::{
     CheckState, Checklist, Explanation, HistoryEntry, LogLine, LogsQuery, ReplicaEntry,
     RevisionMark,
 };
 use std::path::Path;
+use std::time::Duration;
 
 /// Columns of a picture.
 const PICTURE_WIDTH: usize = 108;
@@ -250,7 +254,14 @@ fn evidence(judgement: &Judgement) -> Vec<Line> {
             .with(tone, format!(" {verdict}: "))
             .with(Tone::Plain, &judgement.message),
     ];
-    if let Some(measured) = &judgement.measurement {
+    let sequential = judgement
+        .measurement
+        .as_ref()
+        .and_then(|measured| Some((measured, measured.sequential.as_ref()?)));
+    if let Some((measured, sequential)) = sequential {
+        let text = compared(sequential, measured.window);
+        lines.push(Line::new().with(Tone::Quiet, format!("      {text}")));
+    } else if let Some(measured) = &judgement.measurement {
         let side = |side: &Side| {
             format!(
                 "{} of {} samples",
@@ -270,6 +281,36 @@ fn evidence(judgement: &Judgement) -> Vec<Line> {
     }
     lines
 }
+
+/// Both sides' rates, and the difference with an interval that holds however often it is looked at.
+fn compared(evidence: &Sequential, over: Duration) -> String {
+    let sum = |of: fn(&WeightCounts) -> u64| evidence.counts.iter().map(of).sum::<u64>();
+    let canary = (sum(|it| it.canary_events), sum(|it| it.canary_requests));
+    let baseline = (sum(|it| it.baseline_events), sum(|it| it.baseline_requests));
+    let rate = |(events, requests): (u64, u64)| {
+        let share = (requests > 0).then(|| events as f64 / requests as f64);
+        facts::measured(Metric::ErrorRatio, share)
+    };
+    let percent = |share: f64| format!("{:+.2} %", share * 100.0);
+    let difference = match error_ratio_difference(canary, baseline, SHOWN_ALPHA) {
+        Ok(interval) => format!(
+            "; difference {} to {} (95 %)",
+            percent(interval.low),
+            percent(interval.high)
+        ),
+        Err(error) => format!("; no interval: {error}"),
+    };
+    format!(
+        "canary {}, baseline {}{difference}, over {}",
+        rate(canary),
+        rate(baseline),
+        facts::span(over)
+    )
+}
+
+/// The interval of a difference that is shown covers it with a probability of 1 less this, at all looks
+/// together.
+const SHOWN_ALPHA: f64 = 0.05;
 
 pub(crate) async fn check(
     global: &Global,

@@ -135,7 +135,7 @@ impl Compared<'_> {
         let figures = self.figures();
         if is_worse {
             let text = format!(
-                "worse than stable: {figures}; e-value {}, the line is {}",
+                "worse than stable: {figures} (e-value {}, line {})",
                 words::e_value(log_e_worse),
                 words::number(1.0 / alpha)
             );
@@ -157,7 +157,7 @@ impl Compared<'_> {
         let line = -beta.ln();
         if log_e_not_worse >= line {
             let text = format!(
-                "not worse than stable: {figures}; e-value {}, the line is {}",
+                "not worse than stable: {figures} (e-value {}, line {})",
                 words::e_value(log_e_not_worse),
                 words::number(1.0 / beta)
             );
@@ -177,20 +177,14 @@ impl Compared<'_> {
     }
 
     fn figures(&self) -> String {
-        let (event, events) = match (self.check.metric, self.sequential.slower_than_micros) {
-            (Metric::Latency(_), Some(micros)) => {
-                let text = format!("slower than {}", words::millis(micros));
-                (text.clone(), text)
-            }
-            (metric, _) => {
-                let word = words::event(metric);
-                (word.to_owned(), word.to_owned())
-            }
+        let event = match (self.check.metric, self.sequential.slower_than_micros) {
+            (Metric::Latency(_), Some(micros)) => format!("slower than {}", words::millis(micros)),
+            (metric, _) => words::event(metric).to_owned(),
         };
         let counts = &self.sequential.counts;
         let sum = |of: fn(&WeightCounts) -> u64| counts.iter().map(of).sum::<u64>();
         format!(
-            "{} of {} {event}, stable {} of {} {events}",
+            "{} of {} {event}, stable {} of {}",
             sum(|it| it.canary_events),
             sum(|it| it.canary_requests),
             sum(|it| it.baseline_events),

@@ -109,6 +109,8 @@ struct Pair {
 trait Tally: Copy + Default {
     fn plus(self, more: Self) -> Self;
     fn minus(self, less: Self) -> Self;
+    /// Of the sides that are meant; nothing of the others.
+    fn only(self, canary: bool, baseline: bool) -> Self;
 }
 
 impl Tally for Pair {
@@ -122,6 +124,12 @@ impl Tally for Pair {
         Pair {
             canary: self.canary.saturating_sub(less.canary),
             baseline: self.baseline.saturating_sub(less.baseline),
+        }
+    }
+    fn only(self, canary: bool, baseline: bool) -> Pair {
+        Pair {
+            canary: if canary { self.canary } else { 0 },
+            baseline: if baseline { self.baseline } else { 0 },
         }
     }
 }
@@ -139,16 +147,36 @@ impl Tally for Page {
             events: self.events.minus(less.events),
         }
     }
+    fn only(self, canary: bool, baseline: bool) -> Page {
+        Page {
+            requests: self.requests.only(canary, baseline),
+            events: self.events.only(canary, baseline),
+        }
+    }
 }
 
 impl<T: Tally> Pages<T> {
-    /// Counters that begin again belong to another process, or were reset: what was counted so far is kept.
+    /// All counters begin again, as those of another process do: what was counted so far is kept.
     fn carry_over(&mut self) {
         for (weight, page) in std::mem::take(&mut self.live).into_values() {
             let kept = self.kept.entry(weight).or_default();
             *kept = kept.plus(page);
         }
         self.offsets.clear();
+    }
+
+    /// Counters of one segment begin again, or are not shown any more, perhaps of one side only: what was counted
+    /// there so far is kept, and the others go on.
+    fn begin_again(&mut self, segment: u64, canary: bool, baseline: bool) {
+        if let Some((weight, page)) = self.live.get_mut(&segment) {
+            let counted = page.only(canary, baseline);
+            *page = page.minus(counted);
+            let kept = self.kept.entry(*weight).or_default();
+            *kept = kept.plus(counted);
+        }
+        if let Some(offset) = self.offsets.get_mut(&segment) {
+            *offset = offset.minus(offset.only(canary, baseline));
+        }
     }
 
     fn set(&mut self, segment: u64, weight: Weight, shown: T) {
@@ -227,8 +255,14 @@ impl Ledger {
             .iter()
             .filter(|it| it.segment >= self.first_segment);
         let own: Vec<&SegmentObservation> = own.collect();
-        if own.iter().any(|it| self.went_back(it)) {
-            self.carry_over();
+        for it in &own {
+            let (canary, baseline) = self.went_back(it);
+            if canary || baseline {
+                self.split.begin_again(it.segment, canary, baseline);
+                for book in self.books.values_mut() {
+                    book.pages.begin_again(it.segment, canary, baseline);
+                }
+            }
         }
         let mut in_flight = Pair::default();
         for it in &own {
@@ -253,10 +287,14 @@ impl Ledger {
         }
     }
 
-    fn went_back(&self, it: &SegmentObservation) -> bool {
-        self.split.live.get(&it.segment).is_some_and(|(_, seen)| {
-            it.canary.assigned < seen.canary || it.baseline.assigned < seen.baseline
-        })
+    /// Of which side a segment's counters show less than before.
+    fn went_back(&self, it: &SegmentObservation) -> (bool, bool) {
+        let seen = self.split.live.get(&it.segment);
+        let (_, seen) = seen.copied().unwrap_or_default();
+        (
+            it.canary.assigned < seen.canary,
+            it.baseline.assigned < seen.baseline,
+        )
     }
 
     /// The measurement of a comparison at the present weight; `None` for a check that has no book.

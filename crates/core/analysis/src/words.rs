@@ -12,7 +12,7 @@ const SPAN_MAX_S: f64 = 48.0 * 3_600.0;
 pub(crate) fn event(metric: Metric) -> &'static str {
     match metric {
         Metric::ErrorRatio => "failed",
-        Metric::ClientErrorRatio => "were refused (4xx)",
+        Metric::ClientErrorRatio => "refused (4xx)",
         Metric::TimeoutRatio => "timed out",
         _ => "had the event",
     }
@@ -31,7 +31,7 @@ pub(crate) fn e_value(log_e: f64) -> String {
 /// Three digits are enough.
 pub(crate) fn number(value: f64) -> String {
     match value {
-        value if value >= 100.0 => format!("{value:.0}"),
+        value if value >= 100.0 || value.fract() == 0.0 && value > 0.0 => format!("{value:.0}"),
         value if value >= 10.0 => format!("{value:.1}"),
         value if value >= 0.01 => format!("{value:.2}"),
         _ => "less than 0.01".to_owned(),

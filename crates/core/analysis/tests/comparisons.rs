@@ -149,13 +149,13 @@ fn a_release_is_worse_not_worse_or_undecided_as_the_counts_tell() {
             (2_000, 2),
             (38_000, 38),
             Verdict::Pass,
-            "not worse than stable: 2 of 2000 failed, stable 38 of 38000 failed",
+            "not worse than stable: 2 of 2000 failed, stable 38 of 38000 (e-value ",
         ),
         (
             (42, 3),
             (646, 0),
             Verdict::Fail,
-            "worse than stable: 3 of 42 failed, stable 0 of 646 failed; e-value ",
+            "worse than stable: 3 of 42 failed, stable 0 of 646 (e-value ",
         ),
         (
             (120, 0),
