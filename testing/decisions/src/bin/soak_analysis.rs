@@ -24,7 +24,7 @@ const TELL_EVERY: Duration = Duration::from_secs(5);
 #[derive(Parser)]
 struct Arguments {
     /// Runs of each kind.
-    #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     runs: u64,
     /// Only this kind of runs (several times for several).
     #[arg(long)]
