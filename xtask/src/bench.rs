@@ -38,6 +38,8 @@ enum Comparison {
     Engine,
     /// Rollouts and a restart of Sluice under load.
     Deploy,
+    /// Rules that decide about a release: Sluice's, Flagger's, Argo's, Kayenta's and a z-test.
+    Analysis,
 }
 
 /// A program that measures, with the package that has it.
@@ -78,6 +80,17 @@ fn steps(options: &Options) -> Result<Vec<Step>> {
     };
     Ok(match options.name {
         Comparison::Proxy => vec![bench("bench-proxy", peers()?)],
+        Comparison::Analysis => vec![Step {
+            package: "sluice-decisions",
+            program: "bench-analysis",
+            arguments: [
+                ["--write", "docs/decision-bench.md"]
+                    .map(str::to_owned)
+                    .to_vec(),
+                options.arguments.clone(),
+            ]
+            .concat(),
+        }],
         Comparison::Deploy => vec![bench("bench-deploy", Vec::new())],
         Comparison::Engine => vec![
             bench("bench-engine", Vec::new()),

@@ -1,6 +1,6 @@
 //! Long randomized runs: in chunks, with progress, going on after an interruption where they were.
 //!
-//! A subject is an integration test that reads the first seed and the number of runs from its
+//! A subject is a program that keeps its own state, or an integration test that reads the first seed and the number of runs from its
 //! environment, fails when a run breaks a promise, and prints how to reproduce it. Where a soak stands is kept in `target/soak/NAME.json`, written after each chunk.
 
 use crate::child;
@@ -78,8 +78,35 @@ const KILLS: Subject = Subject {
 
 const SUBJECTS: [&Subject; 2] = [&SIMULATOR, &KILLS];
 
+/// A soak that writes down each run by itself and goes on where it was.
+struct SelfKept {
+    name: &'static str,
+    package: &'static str,
+    program: &'static str,
+    /// The argument that says how many runs.
+    count: &'static str,
+    /// Its state, in the folder of the soaks.
+    state: &'static str,
+}
+
+/// False rollbacks of the sequential analysis.
+const ANALYSIS: SelfKept = SelfKept {
+    name: "analysis",
+    package: "sluice-decisions",
+    program: "soak-analysis",
+    count: "--runs",
+    state: "analysis.jsonl",
+};
+
+const SELF_KEPT: [&SelfKept; 1] = [&ANALYSIS];
+
+/// Longest time of a soak that keeps its own state; it goes on with `--resume`.
+const SELF_KEPT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
 fn subject_names() -> clap::builder::PossibleValuesParser {
-    clap::builder::PossibleValuesParser::new(SUBJECTS.iter().map(|subject| subject.name))
+    let names = SUBJECTS.iter().map(|subject| subject.name);
+    let names = names.chain(SELF_KEPT.iter().map(|subject| subject.name));
+    clap::builder::PossibleValuesParser::new(names)
 }
 
 /// How far a soak came.
@@ -118,6 +145,9 @@ impl Subject {
 
 /// Runs a soak to its end, or to its first failure; `true` when all runs held.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
+    if let Some(subject) = SELF_KEPT.iter().find(|it| it.name == options.name) {
+        return subject.run(workspace, options);
+    }
     let subject = SUBJECTS
         .into_iter()
         .find(|subject| subject.name == options.name)
@@ -162,6 +192,31 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
     Ok(true)
 }
 
+impl SelfKept {
+    fn run(&self, workspace: &Workspace, options: &Options) -> Result<bool> {
+        let folder = soak_folder(workspace)?;
+        let state = folder.join(self.state);
+        if !options.resume && state.exists() {
+            std::fs::remove_file(&state)
+                .with_context(|| format!("{} cannot be removed", state.display()))?;
+        }
+        let build = ["build", "--locked", "--release", "--package", self.package];
+        if !child::show(workspace.cargo(&build), CHUNK_MAX)? {
+            return Ok(false);
+        }
+        let mut command = Command::new(workspace.target_dir()?.join("release").join(self.program));
+        command
+            .current_dir(workspace.root())
+            .arg("--state")
+            .arg(&state)
+            .args(["--seed", &options.first.to_string()]);
+        if let Some(count) = options.count {
+            command.args([self.count, &count.to_string()]);
+        }
+        child::show(command, SELF_KEPT_MAX)
+    }
+}
+
 impl Progress {
     /// `simulator: 4000 of 100000 runs, none failed, 61 s, about 1464 s to go`.
     fn line(&self, name: &str, elapsed: Duration, done_now: u64) -> String {
@@ -182,11 +237,15 @@ impl Progress {
     }
 }
 
-fn progress_file(workspace: &Workspace, subject: &Subject) -> Result<PathBuf> {
+fn soak_folder(workspace: &Workspace) -> Result<PathBuf> {
     let folder = workspace.target_dir()?.join("soak");
     std::fs::create_dir_all(&folder)
         .with_context(|| format!("{} cannot be made", folder.display()))?;
-    Ok(folder.join(format!("{}.json", subject.name)))
+    Ok(folder)
+}
+
+fn progress_file(workspace: &Workspace, subject: &Subject) -> Result<PathBuf> {
+    Ok(soak_folder(workspace)?.join(format!("{}.json", subject.name)))
 }
 
 fn resumed(file: &Path, count: Option<u64>, commit: &str) -> Result<Progress> {
