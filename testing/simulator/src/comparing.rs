@@ -50,21 +50,23 @@ pub(crate) struct Books<'a> {
 }
 
 impl Comparing {
-    /// The proxy routes by these weights from now on.
+    /// The proxy routes by these weights from now on, or goes on to.
     pub(crate) fn routed(&mut self, status: &ServiceStatus, routes: &Routes) {
-        if self.routes.as_ref() == Some(routes) {
-            return;
-        }
-        let before = self.routes.replace(routes.clone());
+        let in_force = self.routes.as_ref().map(|routes| routes.segment);
         let (Some(rollout), Some(stable)) = (status.running(), status.stable) else {
+            self.routes = Some(routes.clone());
             return;
         };
         let attempt = (rollout.id, rollout.attempt);
         if self.began.is_none_or(|(known, _)| known != attempt) {
             // What an attempt finds in force is what the one before left: its counts are not its own.
-            let found = before.is_some_and(|before| before.segment == routes.segment);
+            let found = in_force == Some(routes.segment);
             self.began = Some((attempt, routes.segment + u64::from(found)));
         }
+        if self.routes.as_ref() == Some(routes) {
+            return;
+        }
+        self.routes = Some(routes.clone());
         let weight_of = |revision| routes.weights.get(&revision).copied().unwrap_or_default();
         let weight = weight_of(rollout.target);
         if weight > Weight::ZERO && weight_of(stable) == weight.rest() && weight < Weight::FULL {

@@ -73,7 +73,13 @@ impl Comparing {
         let segments = self.segments(parts, status, rollout);
         let ledger = self.open(parts, status, rollout, &checks, now);
         ledger.observe(&segments);
-        self.store(parts, status, now);
+        let is_due = self
+            .stored
+            .as_ref()
+            .is_none_or(|(at, _)| now < *at || now.since(*at) >= STORE_EVERY);
+        if is_due {
+            self.store(parts, status, now);
+        }
     }
 
     fn segments(
@@ -135,12 +141,14 @@ impl Comparing {
         }
     }
 
-    fn store(&mut self, parts: &Parts, status: &ServiceStatus, now: Timestamp) {
+    /// Writes down what is not written yet.
+    pub(super) fn store(&mut self, parts: &Parts, status: &ServiceStatus, now: Timestamp) {
         let Some(ledger) = &self.ledger else { return };
-        let is_due = self.stored.as_ref().is_none_or(|(at, stored)| {
-            (now < *at || now.since(*at) >= STORE_EVERY) && stored != ledger
-        });
-        if !is_due {
+        if self
+            .stored
+            .as_ref()
+            .is_some_and(|(_, stored)| stored == ledger)
+        {
             return;
         }
         match parts.store.save_ledger(&status.service, Some(ledger)) {

@@ -69,9 +69,17 @@ pub(super) fn run(
                 .or_insert_with(|| Seat::new(ServiceStatus::new(name)));
         }
         let now = clock::now();
+        if matches!(rang, Rang::Stop) {
+            // For a successor, or the next start.
+            for seat in seats.values_mut() {
+                let status = seat.cell.status();
+                seat.memory.comparing.store(parts, status, now);
+            }
+            return;
+        }
         for (name, seat) in &mut seats {
             let due = match &rang {
-                Rang::Stop => return,
+                Rang::Stop => false,
                 Rang::All => true,
                 Rang::Services(services) => services.contains(name) || seat.is_due(now),
                 Rang::Time => true,

@@ -26,7 +26,7 @@ pub(super) struct Memory {
     routes: Option<Routes>,
     replicas: Option<BTreeMap<RevisionNumber, u32>>,
     started: BTreeSet<EffectId>,
-    comparing: Comparing,
+    pub(super) comparing: Comparing,
     /// Answers that are told once the view shows what they brought.
     pub(super) answers: Vec<CommandAnswer>,
 }
