@@ -8,7 +8,7 @@ use crate::shape::{
 };
 use sluice_model::CheckName;
 use sluice_model::plan::{Limit, Metric, NotWorse, Step};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 /// Bound on taking back a release that is not worse: one in a hundred rollouts.
 const FALSE_ROLLBACK: f64 = 0.01;
@@ -154,9 +154,14 @@ fn share_of_requests(notes: &Notes, node: NodeId, LimitText(text): &LimitText) -
 
 /// Shares the release's error rates among all its comparisons.
 pub(crate) fn share_out(notes: &Notes, fields: &ReleaseFields, steps: &mut [Step]) {
-    let names: BTreeSet<CheckName> = comparisons(steps).map(|(name, _)| name.clone()).collect();
+    let emphasis: BTreeMap<CheckName, f64> = steps
+        .iter()
+        .flat_map(|step| &step.checks)
+        .filter(|check| matches!(check.limit, Limit::NotWorse(_)))
+        .map(|check| (check.name.clone(), emphasis(check.metric)))
+        .collect();
     let (alpha, beta) = rates(notes, &fields.analysis);
-    if let (true, Some((node, _))) = (names.is_empty(), present(&fields.analysis)) {
+    if let (true, Some((node, _))) = (emphasis.is_empty(), present(&fields.analysis)) {
         notes.warning(
             node,
             "check-unused",
@@ -164,13 +169,23 @@ pub(crate) fn share_out(notes: &Notes, fields: &ReleaseFields, steps: &mut [Step
             "a comparison needs a step in which both have traffic",
         );
     }
-    let share = 1.0 / names.len().max(1) as f64;
+    let whole: f64 = emphasis.values().sum();
     for step in steps {
         for check in &mut step.checks {
-            if let Limit::NotWorse(limit) = &mut check.limit {
-                (limit.alpha, limit.beta, limit.share) = (alpha, beta, share);
+            if let (Limit::NotWorse(limit), Some(part)) =
+                (&mut check.limit, emphasis.get(&check.name))
+            {
+                (limit.alpha, limit.beta, limit.share) = (alpha, beta, part / whole);
             }
         }
+    }
+}
+
+/// Failures have twice the share of anything else: they are what users feel most, and are found sooner so.
+fn emphasis(metric: Metric) -> f64 {
+    match metric {
+        Metric::ErrorRatio => 2.0,
+        _ => 1.0,
     }
 }
 
