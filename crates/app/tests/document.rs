@@ -111,3 +111,49 @@ fn the_schema_is_a_json_schema() {
     );
     assert!(schema["properties"]["services"].is_object(), "{out}");
 }
+
+#[test]
+fn simulate_tells_figures_and_draws_them_and_the_same_seed_tells_the_same() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("sluice.yaml"), GOOD).expect("write");
+    let call = [
+        "simulate",
+        "--rate",
+        "50/s",
+        "--runs",
+        "20",
+        "--regression",
+        "50%",
+        "--slower",
+        "2x",
+        "--plot",
+        "plot.svg",
+        "-o",
+        "json",
+    ];
+    let (exit, out, err) = run_in(folder.path(), &call);
+    assert_eq!((exit, err.as_str()), (0, ""), "{out}");
+    let told: Value = serde_json::from_str(&out).expect("JSON");
+    let (good, bad) = (&told["releases"][0], &told["releases"][1]);
+    assert_eq!(good["release"], "asGood");
+    assert_eq!(bad["takenBack"]["share"], 1.0, "{bad}");
+    assert_eq!(
+        bad["detectSeconds"]["median"].as_f64().map(|it| it < 60.0),
+        Some(true)
+    );
+    let plot = std::fs::read_to_string(folder.path().join("plot.svg")).expect("a plot");
+    assert!(
+        plot.starts_with("<svg") && plot.contains("fails 50 %"),
+        "{plot}"
+    );
+    assert_eq!(run_in(folder.path(), &call).1, out);
+
+    let (exit, _, err) = run_in(folder.path(), &["simulate", "--rate", "quick"]);
+    assert_eq!(exit, 2);
+    assert!(err.contains("200/s"), "{err}");
+    let broken = GOOD.replace("release: canary", "relase: canary");
+    std::fs::write(folder.path().join("sluice.yaml"), broken).expect("write");
+    let (exit, _, err) = run_in(folder.path(), &["simulate", "--rate", "50/s"]);
+    assert_eq!(exit, 2);
+    assert!(err.contains("sluice.yaml:6:5"), "{err}");
+}

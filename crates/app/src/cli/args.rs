@@ -238,9 +238,9 @@ Example:
 
     /// Say how often, how soon and at whose cost the plan would find bad releases
     #[command(after_help = "\
-Many rollouts are simulated by the plan's own rules, request by request drawn by chance: of a release as
-good as the one before, of releases that fail more often, and of slower ones. Gates are answered at once.
-What is not simulated is said below the figures.
+Many rollouts are simulated by the plan's own rules, their requests drawn by chance: of a release as
+good as the one before, of some that fail more often, and of slower ones. Gates are answered at once;
+what else is not simulated is said below the figures.
 
 Example:
   sluice simulate --rate 200/s

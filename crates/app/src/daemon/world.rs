@@ -139,6 +139,9 @@ impl World for ServiceWorld<'_> {
 
     fn observe(&mut self, status: &ServiceStatus, plan: &Plan, now: Timestamp) -> Observation {
         let service = &status.service;
+        // In this order: a replica that is first seen ready in between is settled with the next look. The other way
+        // round it would count as looked at and not ready, and a healthy canary would be taken back.
+        let settled = self.parts.settled(service);
         let replicas = self.parts.platform.observe(service, plan.min_ready);
         let usage = self.parts.platform.usage(service);
         self.snapshot = Snapshot {
@@ -201,7 +204,7 @@ impl World for ServiceWorld<'_> {
                     .effects_of(service, &format!("{service}/{}/", rollout.id))
             });
         Observation {
-            settled: self.parts.settled(service),
+            settled,
             replicas,
             measurements,
             effects,

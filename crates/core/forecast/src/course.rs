@@ -1,13 +1,12 @@
 //! A plan as traffic sees it: for each step the weight, the bake, and the checks that counting requests can
 //! judge. What is left out (hooks, gates, matches, copies, processes) stands in [`Course::notes`].
 
+use crate::notes::Notes;
 use crate::release::{BadTraffic, Release, Traffic};
 use crate::signal::{Signal, Signals};
 use sluice_analysis::{BEYOND_MIN, REMEMBERED, SLACK_MICROS};
 use sluice_model::plan::{CanarySize, Check, Exposure, Limit, Metric, NotWorse, OnTrouble, Step};
-use sluice_model::routes::Assignment;
 use sluice_model::{CheckName, Histogram, Plan, Weight};
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// How long a run is followed when the plan has no deadline: so many times its bakes, and this at least.
@@ -128,7 +127,7 @@ impl Course {
             comparisons,
             horizon: deadline.or(horizon).unwrap_or(followed),
             has_deadline: deadline.is_some(),
-            notes: notes.said.into_iter().collect(),
+            notes: notes.into_sentences(),
         })
     }
 
@@ -155,93 +154,11 @@ impl Course {
     }
 }
 
-/// What is left out, in alphabetical order: each is said once.
-#[derive(Default)]
-struct Notes {
-    said: BTreeSet<String>,
-}
-
-impl Notes {
-    /// Whether the requests of this step can judge the check.
-    fn takes(&mut self, step: &Step, check: &Check) -> bool {
-        let weight = weight_of(step);
-        if !matches!(step.exposure, Exposure::Split { .. }) || weight == Weight::ZERO {
-            self.said.insert(format!(
-                "`{}` in step `{}` is taken to pass: only requests by weight are simulated",
-                check.name, step.name
-            ));
-            return false;
-        }
-        let relative = !matches!(check.limit, Limit::Max(_) | Limit::Min(_));
-        if relative && weight == Weight::FULL {
-            return false; // The engine does not judge it there either.
-        }
-        let is_countable = match (check.metric, check.limit) {
-            (Metric::ErrorRatio | Metric::ClientErrorRatio | Metric::TimeoutRatio, _)
-            | (Metric::Latency(_), Limit::NotWorse(_) | Limit::Max(_)) => true,
-            (Metric::RequestRate, limit) => !matches!(limit, Limit::NotWorse(_)),
-            _ => false,
-        };
-        if !is_countable {
-            self.said.insert(format!(
-                "`{}` is taken to pass: its metric is not simulated with that limit",
-                check.name
-            ));
-        }
-        if is_countable && check.metric == Metric::TimeoutRatio {
-            self.said.insert(format!(
-                "`{}`: no request of either side times out",
-                check.name
-            ));
-        }
-        is_countable
-    }
-
-    fn of_plan(&mut self, plan: &Plan) {
-        if plan.assignment != Assignment::PerRequest {
-            self.said.insert(
-                "users who stay on their side are compared as users, which needs more of them; here each request is a user of its own"
-                    .to_owned(),
-            );
-        }
-    }
-
-    fn of_step(&mut self, step: &Step) {
-        let name = &step.name;
-        let mut say = |text: String| self.said.insert(text);
-        if step.gate.is_some() {
-            say("gates are answered at once".to_owned());
-        }
-        if !(step.before.is_empty() && step.after.is_empty()) {
-            say("hooks take no time and succeed".to_owned());
-        }
-        match &step.exposure {
-            Exposure::Split {
-                matches, mirror, ..
-            } => {
-                if !matches.is_empty() {
-                    say(format!(
-                        "step `{name}`: requests that match are not simulated"
-                    ));
-                }
-                if mirror.is_some() {
-                    say(format!("step `{name}`: copies are not simulated"));
-                }
-            }
-            Exposure::Rolling { .. } | Exposure::Recreate => {
-                say(format!(
-                    "step `{name}` replaces replicas in place: the new side has no traffic until all are replaced"
-                ));
-            }
-        }
-    }
-}
-
 fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn weight_of(step: &Step) -> Weight {
+pub(crate) fn weight_of(step: &Step) -> Weight {
     match &step.exposure {
         Exposure::Split { weight, .. } => *weight,
         Exposure::Rolling { .. } | Exposure::Recreate => Weight::FULL,

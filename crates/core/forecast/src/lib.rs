@@ -11,6 +11,7 @@
 
 mod comparing;
 mod course;
+mod notes;
 mod outlook;
 mod release;
 mod run;

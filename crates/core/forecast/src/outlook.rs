@@ -55,6 +55,13 @@ pub fn outlook(course: &Course) -> Outlook {
         promoted: None,
         warnings: Vec::new(),
     };
+    let is_judged = |phase: &Phase| !(phase.compared.is_empty() && phase.thresholds.is_empty());
+    if !course.phases.iter().any(is_judged) {
+        outlook.warnings.push(
+            "nothing that is counted of requests is judged in any step: every release is promoted, however bad; add `checks`, or a strategy that has them (`canary`, `blue-green`)"
+                .to_owned(),
+        );
+    }
     for phase in &course.phases {
         let needs = phase
             .compared
@@ -69,14 +76,20 @@ pub fn outlook(course: &Course) -> Outlook {
         elapsed = elapsed
             .zip(seconds)
             .map(|(elapsed, seconds)| elapsed + phase.prepare as f64 / 1_000.0 + seconds.max(bake));
-        outlook.warnings.extend(too_few(course, phase));
+        let short = too_few(course, phase);
+        if !short.is_empty() {
+            elapsed = None;
+        }
         let horizon = course.horizon().as_secs_f64();
+        let waits = !short.is_empty();
+        outlook.warnings.extend(short);
         let in_time = elapsed.is_some_and(|elapsed| elapsed <= horizon);
         let was_in_time = outlook
             .steps
             .last()
             .is_none_or(|_| outlook.promoted.is_some());
-        if let (false, true, Some((comparison, needed))) = (in_time, was_in_time, slowest) {
+        if let (false, true, Some((comparison, needed))) = (in_time || waits, was_in_time, slowest)
+        {
             let warning = undecidable(course, phase, comparison, needed);
             outlook.warnings.push(warning);
         }
@@ -178,7 +191,7 @@ fn too_few(course: &Course, phase: &Phase) -> Vec<String> {
             let come = if relative { come.min(of_stable) } else { come };
             (come < check.samples_min as f64).then(|| {
                 format!(
-                    "the check `{}` needs {} requests within {}, and about {} come in step `{}`; lengthen its `window`, or lower its `samplesMin`",
+                    "the check `{}` needs {} requests within {}, and about {} come in step `{}`, which then waits without end; lengthen its `window`, or lower its `samplesMin`",
                     check.name,
                     check.samples_min,
                     format_span(check.window),

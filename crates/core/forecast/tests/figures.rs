@@ -282,6 +282,37 @@ fn what_is_expected_is_about_what_is_simulated() {
 }
 
 #[test]
+fn a_window_that_never_holds_enough_requests_is_told() {
+    let limit = check("limit", Metric::ErrorRatio, Limit::Max(0.05));
+    let steps = vec![step(5.0, 120, &[limit]), step(100.0, 0, &[])];
+    // 3 a second at 5 % within a minute: 9 of 100.
+    let few = Traffic {
+        rate: 3.0,
+        ..TRAFFIC
+    };
+    let course = course(&plan(steps), few, 1);
+    let told = outlook(&course);
+    assert_eq!(told.promoted, None);
+    let warning = told.warnings.concat();
+    assert!(
+        warning.contains("`limit` needs 100 requests within 1m, and about 9"),
+        "{warning}"
+    );
+    let summary = Summary::of(&runs(&course, Release::AsGood, 0..10));
+    assert_eq!(summary.undecided.count, 10, "{summary:?}");
+}
+
+#[test]
+fn a_plan_that_judges_nothing_is_told_so() {
+    let steps = vec![step(5.0, 10, &[]), step(100.0, 0, &[])];
+    let course = course(&plan(steps), TRAFFIC, 1);
+    let warnings = outlook(&course).warnings;
+    assert!(warnings.concat().contains("however bad"), "{warnings:?}");
+    let run = &runs(&course, Release::Failing(1.0), 0..1)[0];
+    assert_eq!(run.ending, Ending::Promoted);
+}
+
+#[test]
 fn what_is_not_simulated_is_said_and_does_not_stop_a_run() {
     let mut only_match = step(
         0.0,

@@ -89,14 +89,16 @@ pub(crate) fn simulate(args: SimulateArgs, output: Output) -> Result<Exit, Failu
     let simulation = run(
         &spec.name, &spec.plan, &course, traffic, &releases, args.runs, args.seed,
     );
-    if let Some(path) = &args.plot {
-        std::fs::write(path, plot::picture(&simulation))
-            .map_err(|error| Failure::file("write", path, &error))?;
-    }
     if output.is_json() {
         output.json(&simulation)?;
     } else {
         output.lines(&text::lines(&simulation))?;
+    }
+    if let Some(path) = &args.plot {
+        std::fs::write(path, plot::picture(&simulation)).map_err(|error| {
+            Failure::file("write", path, &error)
+                .with_help("name a file that can be written, in a folder that exists")
+        })?;
     }
     Ok(Exit::Done)
 }

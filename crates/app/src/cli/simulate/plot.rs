@@ -174,13 +174,13 @@ fn draw_curves(svg: &mut String, simulation: &Simulation, top: f64) {
             "<polyline fill=\"none\" stroke=\"{stroke}\" stroke-width=\"2\" points=\"{}\"/>",
             points.join(" ")
         );
-        // Where half of them are found, or at the end of the curve.
+        // Beside the moment at which half of them are found; one below the other, as curves may be close.
         let middle = it.found.get(it.found.len() / 2).copied().unwrap_or(most);
         let share = it.found.len() as f64 / 2.0 / simulation.runs.max(1) as f64;
         text(
             svg,
             x(middle) + 6.0,
-            y(share) + 4.0,
+            y(share) + 4.0 + (at % 4) as f64 * 16.0,
             "start",
             stroke,
             &name(it.release),

@@ -15,7 +15,7 @@ pub(super) fn name(release: Release) -> String {
     match release {
         Release::AsGood => "as good".to_owned(),
         Release::Failing(share) => format!("fails {}", percent(share)),
-        Release::Slower(times) => format!("{times}x slower"),
+        Release::Slower(times) => format!("takes {times}x"),
     }
 }
 
@@ -34,6 +34,10 @@ pub(super) fn lines(simulation: &Simulation) -> Vec<Line> {
     let mut lines = title(simulation);
     lines.push(Line::new());
     lines.extend(figures(simulation).lines());
+    lines.push(Line::new().with(
+        Tone::Quiet,
+        "found: since its first request; hit: requests to it until then; failed: of these; medians, and what nine of ten stay within",
+    ));
     lines.push(Line::new());
     lines.extend(bars(simulation));
     lines.push(Line::new());
@@ -61,16 +65,17 @@ fn title(simulation: &Simulation) -> Vec<Line> {
         1 => "1 step".to_owned(),
         several => format!("{several} steps"),
     };
+    let horizon = format_span(simulation.horizon);
     let followed = if simulation.horizon_is_deadline {
-        "its deadline"
+        format!("until its deadline, {horizon}")
     } else {
-        "so far it is followed"
+        format!("for {horizon}")
     };
     let first = Line::new()
         .with(Tone::Strong, simulation.service.as_str())
         .with(Tone::Quiet, format!("  {}, {steps}", simulation.strategy));
     let second = format!(
-        "{} requests a second; of the old side's {} fail, {} are answered 4xx, p50 {}, p99 {}",
+        "{} requests/s; of the old side's {} fail, {} are answered 4xx, p50 {}, p99 {}",
         amount(traffic.rate),
         percent(traffic.errors),
         percent(traffic.client_errors),
@@ -78,10 +83,8 @@ fn title(simulation: &Simulation) -> Vec<Line> {
         span(traffic.latency.p99_micros / 1e6),
     );
     let third = format!(
-        "{} rollouts of each release, seed {}, for {} ({followed})",
-        simulation.runs,
-        simulation.seed,
-        format_span(simulation.horizon)
+        "{} rollouts of each release, seed {}, each followed {followed}",
+        simulation.runs, simulation.seed
     );
     vec![
         first,
@@ -95,12 +98,12 @@ fn figures(simulation: &Simulation) -> Table {
         .releases
         .iter()
         .any(|it| it.summary.held.count > 0);
-    let mut titles = vec!["NEW SIDE", "TAKEN BACK (95 % INTERVAL)"];
+    let mut titles = vec!["NEW SIDE", "TAKEN BACK (95 %)"];
     titles.extend(any_held.then_some("HELD"));
     titles.extend([
-        "FOUND AFTER (P90)",
-        "REQUESTS HIT (P90)",
-        "OF THESE FAILED (P90)",
+        "FOUND (P90)",
+        "HIT (P90)",
+        "FAILED (P90)",
         "PROMOTED",
         "AFTER (P90)",
         "UNDECIDED",
@@ -206,6 +209,7 @@ fn steps(simulation: &Simulation) -> Vec<Line> {
 fn needs(step: &StepOutlook) -> String {
     match (&step.slowest, step.requests, step.time) {
         (None, ..) => "nothing beyond the bake".to_owned(),
+        (Some(_), Some(0), _) => "nothing more: what was counted before suffices".to_owned(),
         (Some(check), Some(requests), Some(time)) => {
             let at = amount(requests as f64);
             format!("{at} requests, {} (`{check}`)", span(time.as_secs_f64()))

@@ -12,6 +12,7 @@ use sluice_model::time::format_span;
 use sluice_model::{Diagnostic, Severity, Weight};
 use std::net::{IpAddr, SocketAddr};
 
+mod comparisons;
 mod suggestion;
 
 pub use suggestion::{Change, Suggestion, strategy_for};
@@ -36,6 +37,7 @@ pub fn review(service: &ServiceSpec) -> Vec<Diagnostic> {
     addresses(service, &mut warn);
     strategy(service, &mut warn);
     evidence(service, &mut warn);
+    comparisons::review(&service.plan, &mut warn);
     hooks(&service.plan, &mut warn);
     found
 }
