@@ -83,6 +83,8 @@ struct SelfKept {
     name: &'static str,
     package: &'static str,
     program: &'static str,
+    /// What is soaked, of a program that does more than that.
+    arguments: &'static [&'static str],
     /// The argument that says how many runs.
     count: &'static str,
     /// Its state, in the folder of the soaks.
@@ -94,11 +96,22 @@ const ANALYSIS: SelfKept = SelfKept {
     name: "analysis",
     package: "sluice-decisions",
     program: "soak-analysis",
+    arguments: &[],
     count: "--runs",
     state: "analysis.jsonl",
 };
 
-const SELF_KEPT: [&SelfKept; 1] = [&ANALYSIS];
+/// Good releases through engine and analysis, and bad ones: false rollbacks, and the time to detect.
+const RELEASES: SelfKept = SelfKept {
+    name: "releases",
+    package: "sluice-simulator",
+    program: "sluice-simulate",
+    arguments: &["releases"],
+    count: "--good",
+    state: "releases.json",
+};
+
+const SELF_KEPT: [&SelfKept; 2] = [&ANALYSIS, &RELEASES];
 
 /// Longest time of a soak that keeps its own state; it goes on with `--resume`.
 const SELF_KEPT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
@@ -207,6 +220,7 @@ impl SelfKept {
         let mut command = Command::new(workspace.target_dir()?.join("release").join(self.program));
         command
             .current_dir(workspace.root())
+            .args(self.arguments)
             .arg("--state")
             .arg(&state)
             .args(["--seed", &options.first.to_string()]);

@@ -7,6 +7,7 @@
 //! `UPDATE_GOLDEN=1` writes the reports anew. There is no chance in a scenario: everything that happens
 //! stands in the script.
 
+mod evidence;
 pub mod script;
 pub mod stage;
 

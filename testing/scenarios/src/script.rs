@@ -20,6 +20,7 @@
 //! sluice will be killed after storing for 5s      (before storing, after acting) at its next transition
 //! clock jumps by -1h
 //! status                              phase and message
+//! evidence                            what the comparisons stand on: now, or in the last entry of the log with any
 //! ```
 
 use sluice_model::command::CommandKind;
@@ -57,6 +58,8 @@ pub enum Step {
     ClockJumps(i64),
     /// Phase and message are told.
     Status,
+    /// What the comparisons stand on is told.
+    Evidence,
 }
 
 /// What is set of a revision's answers.
@@ -187,6 +190,7 @@ fn understand(line: &str) -> Option<Step> {
             Some(Step::ClockJumps(if back.is_some() { -span } else { span }))
         }
         ["status"] => Some(Step::Status),
+        ["evidence"] => Some(Step::Evidence),
         _ => None,
     }
 }

@@ -1,5 +1,6 @@
 //! Plays a script: the production control loop in the fake world, and a report of what it did.
 
+use crate::evidence;
 use crate::script::{Answers, Line, Replicas, Step};
 use sluice_control::Cell;
 use sluice_engine::phase_and_message;
@@ -154,6 +155,7 @@ impl Stage {
                 self.turns()?;
             }
             Step::Status => self.tell_status(),
+            Step::Evidence => self.tell_evidence(),
         }
         Ok(())
     }
@@ -311,6 +313,16 @@ impl Stage {
             .and_then(|it| it.report.waiting.as_deref());
         let (phase, message) = phase_and_message(self.cell.status(), &self.seen, waiting);
         (format!("{phase:?}"), message)
+    }
+
+    fn tell_evidence(&mut self) {
+        let judged = self.last.as_ref().map(|it| it.report.checks.as_slice());
+        let log = &self.site.store.log;
+        let lines = evidence::describe(judged.unwrap_or_default(), log);
+        for line in lines {
+            let line = format!("  {} {line}", self.time());
+            self.tell(&line);
+        }
     }
 
     fn tell_status(&mut self) {

@@ -7,7 +7,8 @@
 //!
 //! Start with [`run()`](run::run) for one seed, [`soak`] for many, [`site`] for the fake world itself (the
 //! scenarios use it too), [`watch`] for what is promised, [`bugs`] for how the simulation is shown to find
-//! something, and [`many`] for the cost of thousands of services.
+//! something, [`many`] for the cost of thousands of services, and [`releases`] for how often a good release is
+//! taken back and how soon a bad one is caught.
 
 pub mod bugs;
 mod comparing;
@@ -19,6 +20,7 @@ mod operators;
 mod plans;
 pub mod platform;
 pub mod random;
+pub mod releases;
 pub mod rules;
 pub mod run;
 pub mod sampling;

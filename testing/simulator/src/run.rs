@@ -12,7 +12,7 @@ use crate::rules::RuleCounts;
 use crate::seat::Seat;
 use crate::site::START;
 use crate::telling::describe;
-use crate::watch::{Rest, Violation};
+use crate::watch::{Comparisons, Rest, Violation};
 use crate::weather::{Fault, Faults, Weather};
 use sluice_control::Cell;
 use sluice_engine::plan_revision;
@@ -72,6 +72,8 @@ pub struct RunReport {
     pub retreats: u64,
     /// Services of which no request could be lost.
     pub lossless: u64,
+    /// What became of comparisons.
+    pub comparisons: Comparisons,
     /// The turns, told.
     pub trace: Vec<String>,
 }
@@ -340,6 +342,7 @@ impl Run {
         for seat in &mut self.seats {
             self.report.rules.add(seat.site.watch.rules());
             self.report.lossless += u64::from(seat.site.watch.lossless);
+            self.report.comparisons.add(seat.site.watch.comparisons);
             if !broken {
                 if seat.rest == Rest::Resting {
                     let settled = seat.site.now.max(self.now) + 30_000;

@@ -42,7 +42,7 @@ impl Seat {
             site,
             replicas: random.between(1, 6) as u32,
             compares: random.chance(50),
-            latency_ms: random.pick(&[10, 40, 150, 600]),
+            latency_ms: random.pick(&[10, 40, 200]),
             next_at: 0,
             command_at: random.between(2_000, 5_000),
             turns_here: 0,
@@ -57,10 +57,10 @@ impl Seat {
             .into_iter()
             .any(|fault| weather.faults.has(fault));
         seat.site.watch.lossless = !costly && !forgets;
-        let rate = seat.random.pick(&[100.0, 500.0, 0.0]);
+        let rate: f64 = seat.random.pick(&[100.0, 500.0, 0.0]);
         let lots = seat.random.fork(7);
         seat.site.traffic = match seat.compares {
-            true => Traffic::by_lot(rate * 2.0, lots),
+            true => Traffic::by_lot(rate.max(20.0) * 2.0, lots),
             false => Traffic::new(rate),
         };
         let revision = seat.new_revision(weather);
@@ -76,7 +76,9 @@ impl Seat {
         let random = &mut self.random;
         let plan = plans::plan(random, self.replicas, self.compares);
         let mut draw = |fault, percent| random.chance(percent) && weather.faults.has(fault);
-        let bad = draw(Fault::BadRevisions, 35);
+        // Beside a bad stable revision no other is worse.
+        let first = self.compares && self.site.store.plans.is_empty();
+        let bad = draw(Fault::BadRevisions, 35) && !first;
         let catches = plans::catches_bad_revisions(&plan);
         let flaps = draw(Fault::Flapping, 25);
         let crashes = draw(Fault::CrashLoops, 20);

@@ -2,7 +2,7 @@
 
 use crate::rules::RuleCounts;
 use crate::run::{RunReport, Settings, run};
-use crate::watch::Violation;
+use crate::watch::{Comparisons, Violation};
 use crate::weather::Fault;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -38,6 +38,8 @@ pub struct Tally {
     pub retreats: u64,
     /// Services of which no request could be lost.
     pub lossless: u64,
+    /// What became of comparisons.
+    pub comparisons: Comparisons,
     /// The failures found, by rising seed; the search stops soon after the first.
     pub failures: Vec<Failure>,
 }
@@ -51,6 +53,7 @@ impl Tally {
         self.crashes += other.crashes;
         self.retreats += other.retreats;
         self.lossless += other.lossless;
+        self.comparisons.add(other.comparisons);
         self.failures.extend(other.failures);
     }
 
@@ -61,6 +64,7 @@ impl Tally {
         self.crashes += report.crashes;
         self.retreats += report.retreats;
         self.lossless += report.lossless;
+        self.comparisons.add(report.comparisons);
         if let Some((service, violation)) = report.violation {
             self.failures.push(Failure {
                 seed,

@@ -3,6 +3,7 @@
 
 use sluice_model::Rule;
 use sluice_simulator::soak::{self, Tally};
+use sluice_simulator::watch::Comparisons;
 use sluice_simulator::{Fault, Faults, Settings, run};
 
 /// Seeds of each sample: enough to reach every rule, few enough for a build without optimization.
@@ -40,6 +41,16 @@ fn whatever_goes_wrong_no_promise_is_broken_and_every_rule_is_reached() {
     assert!(
         tally.crashes > 100 && tally.retreats > 10 && tally.lossless > 50,
         "{tally:?}"
+    );
+    let Comparisons {
+        passed,
+        failed,
+        carried,
+    } = tally.comparisons;
+    assert!(
+        passed > 100 && failed > 10 && carried > 40,
+        "{:?}",
+        tally.comparisons
     );
 }
 

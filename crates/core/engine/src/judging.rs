@@ -40,7 +40,7 @@ pub(crate) fn judge_all(turn: &Turn<'_>) -> Vec<Judgement> {
         judged.partition(|check| matches!(check.limit, Limit::NotWorse(_)));
     let compared: Vec<(&Check, Option<&Measurement>)> = comparisons
         .into_iter()
-        .map(|check| (check, evidence_of_now(turn, rollout, check)))
+        .map(|check| (check, evidence_of_now(turn, rollout, &step.exposure, check)))
         .collect();
     let mut judgements = sluice_analysis::judge_comparisons(&compared);
     judgements.extend(thresholds.into_iter().map(|check| {
@@ -52,13 +52,20 @@ pub(crate) fn judge_all(turn: &Turn<'_>) -> Vec<Judgement> {
 }
 
 /// The evidence of a comparison, which is carried from step to step: of this attempt, and computed for the
-/// weight that is in force, because what is accepted depends on it.
+/// weight of the step that is judged, because what is accepted depends on it. A step that was entered just now
+/// has none: the routes are still those of the one before.
 fn evidence_of_now<'t>(
     turn: &'t Turn<'_>,
     rollout: &Rollout,
+    judged: &Exposure,
     check: &Check,
 ) -> Option<&'t Measurement> {
-    let weight = turn.status.routes.weights.get(&rollout.target).copied();
+    let weight = match judged {
+        Exposure::Split { weight, .. } => Some(*weight),
+        Exposure::Rolling { .. } | Exposure::Recreate => {
+            turn.status.routes.weights.get(&rollout.target).copied()
+        }
+    };
     turn.observation.measurements.get(&check.name).filter(|it| {
         it.sequential.as_ref().is_some_and(|evidence| {
             (evidence.rollout, evidence.attempt) == (rollout.id, rollout.attempt)

@@ -70,6 +70,26 @@ pub(super) struct Account {
     stored: Option<(Attempt, BTreeMap<Weight, Both>)>,
 }
 
+/// What became of comparisons: whether a simulation reached what it is there for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Comparisons {
+    /// Steps that a comparison let pass.
+    pub passed: u64,
+    /// Log entries that blame a comparison.
+    pub failed: u64,
+    /// Starts of Sluice that found evidence in the store.
+    pub carried: u64,
+}
+
+impl Comparisons {
+    /// Adds another run's.
+    pub fn add(&mut self, other: Comparisons) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.carried += other.carried;
+    }
+}
+
 impl Account {
     fn of(&mut self, attempt: Attempt) {
         if self.attempt != Some(attempt) {
@@ -118,7 +138,9 @@ impl Watch {
             (weight, [canary.without(kept[0]), baseline.without(kept[1])])
         };
         account.lost = traffic.handed(attempt).map(lost).collect();
-        account.stored.is_some()
+        let survives = account.stored.is_some();
+        self.comparisons.carried += u64::from(survives);
+        survives
     }
 
     /// A comparison was measured.
@@ -235,6 +257,7 @@ impl Watch {
                     && weight.is_none_or(|weight| weight == evidence.weight)
                     && evidence.log_e_not_worse >= -limit.beta.ln()
             });
+        self.comparisons.passed += 1;
         self.promise(
             holds,
             at,
@@ -263,7 +286,10 @@ impl Watch {
             || format!("{:?}: {again:?}", entry.rule),
         );
         if entry.rule == Rule::CheckFailed {
-            let failed = again.iter().any(|it| it.again.verdict == Verdict::Fail);
+            let fails = |it: &sluice_analysis::Replayed| it.again.verdict == Verdict::Fail;
+            let failed = again.iter().any(fails);
+            let blames = |it: &Judgement| compares(&it) && it.verdict == Verdict::Fail;
+            self.comparisons.failed += u64::from(read.iter().any(blames));
             self.promise(failed, at, "a failed comparison shows its evidence", || {
                 format!("{}: {again:?}", entry.message)
             });

@@ -10,6 +10,7 @@ mod deciding;
 mod records;
 mod resting;
 
+pub use comparing::Comparisons;
 pub use resting::Rest;
 
 use crate::rules::RuleCounts;
@@ -89,6 +90,8 @@ pub struct Watch {
     pub bad: BTreeSet<RevisionNumber>,
     /// Whether nothing that happens in this run may cost a request.
     pub lossless: bool,
+    /// What became of comparisons.
+    pub comparisons: Comparisons,
     ledger: Ledger,
     account: Account,
     measured: BTreeMap<CheckName, i64>,

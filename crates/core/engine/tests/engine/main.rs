@@ -4,6 +4,7 @@
 
 mod canary;
 mod commands;
+mod comparisons;
 mod first;
 mod gates;
 mod guards;

@@ -1,12 +1,15 @@
-//! Runs the simulation: many seeds, one seed told turn by turn, or thousands of services at once.
+//! Runs the simulation: many seeds, one seed told turn by turn, thousands of services at once, or releases
+//! whose error rates are counted.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
     reason = "a command-line tool: its output is its result"
 )]
 
+mod releases;
+
 use anyhow::{Context as _, bail};
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use serde::{Deserialize, Serialize};
 use sluice_simulator::soak::{self, Failure, Tally};
 use sluice_simulator::{Bug, Fault, Faults, Settings, many, run, shrink};
@@ -19,7 +22,10 @@ const CHUNK: u64 = 10_000;
 
 /// Runs the simulation by seeds; a seed that breaks a promise is told with the command that repeats it.
 #[derive(Parser)]
+#[command(args_conflicts_with_subcommands = true)]
 struct Arguments {
+    #[command(subcommand)]
+    instead: Option<Instead>,
     /// The first seed.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -52,6 +58,13 @@ struct Arguments {
     services: Option<usize>,
 }
 
+/// What is done instead of running seeds.
+#[derive(Subcommand)]
+enum Instead {
+    /// Play releases: how often a good one is taken back, and how soon a bad one is caught.
+    Releases(releases::Arguments),
+}
+
 fn bug_names() -> clap::builder::PossibleValuesParser {
     clap::builder::PossibleValuesParser::new(Bug::ALL.map(|(name, _)| name))
 }
@@ -77,7 +90,19 @@ fn main() -> ExitCode {
     }
 }
 
+fn workers(asked: Option<usize>) -> anyhow::Result<usize> {
+    match asked {
+        Some(workers) => Ok(workers),
+        None => Ok(std::thread::available_parallelism()
+            .context("cannot count the cores")?
+            .get()),
+    }
+}
+
 fn go(arguments: &Arguments) -> anyhow::Result<bool> {
+    if let Some(Instead::Releases(releases)) = &arguments.instead {
+        return releases::run(releases);
+    }
     if let Some(services) = arguments.services {
         let figures = many::run(services, arguments.seed);
         println!("{}", serde_json::to_string_pretty(&figures)?);
@@ -107,12 +132,7 @@ fn go(arguments: &Arguments) -> anyhow::Result<bool> {
     if next > end || next < arguments.seed {
         bail!("the file of --resume is of other seeds; remove it to begin anew");
     }
-    let workers = match arguments.workers {
-        Some(workers) => workers,
-        None => std::thread::available_parallelism()
-            .context("cannot count the cores")?
-            .get(),
-    };
+    let workers = workers(arguments.workers)?;
     let started = Instant::now();
     let mut all = Tally::default();
     while next < end && all.failures.is_empty() {
@@ -142,6 +162,10 @@ fn go(arguments: &Arguments) -> anyhow::Result<bool> {
         eprintln!("{:>12}  kills of Sluice", all.crashes);
         eprintln!("{:>12}  retreats without a store", all.retreats);
         eprintln!("{:>12}  services that could lose no request", all.lossless);
+        let compared = &all.comparisons;
+        eprintln!("{:>12}  steps passed by a comparison", compared.passed);
+        eprintln!("{:>12}  failures of a comparison", compared.failed);
+        eprintln!("{:>12}  starts with stored evidence", compared.carried);
     }
     println!(
         "{} runs, {} turns, {} violations, {seconds:.1} s, {:.0} runs/s",
