@@ -148,10 +148,13 @@ impl Compared<'_> {
             return (Verdict::NoData, text.to_owned());
         }
         if canary.count < self.check.samples_min {
-            let text = format!(
+            let mut text = format!(
                 "{} of {} requests on the new side",
                 canary.count, self.check.samples_min
             );
+            if let Some(left) = self.until_enough() {
+                text.push_str(&format!("; about {left} more at this rate"));
+            }
             return (Verdict::NoData, text);
         }
         let line = -beta.ln();
@@ -203,6 +206,14 @@ impl Compared<'_> {
         format!(
             "the split does not follow the weights: {canary} of {all} requests went to the new side, about {expected:.0} were due; nothing that is compared can be believed until that is explained"
         )
+    }
+
+    /// The time until there are as many requests as are wanted, if they come as they did.
+    fn until_enough(&self) -> Option<String> {
+        let count = self.measurement.canary.count;
+        let missing = self.check.samples_min.saturating_sub(count) as f64;
+        let elapsed = self.measurement.window.as_secs_f64();
+        (count > 0 && elapsed > 0.0).then(|| words::span(elapsed * missing / count as f64))
     }
 
     /// The time until the evidence is expected to suffice, if requests come as they did.

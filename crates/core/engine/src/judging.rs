@@ -53,7 +53,7 @@ pub(crate) fn judge_all(turn: &Turn<'_>) -> Vec<Judgement> {
 
 /// The evidence of a comparison, which is carried from step to step: of this attempt, and computed for the
 /// weight of the step that is judged, because what is accepted depends on it. A step that was entered just now
-/// has none: the routes are still those of the one before.
+/// has none: what was seen is of the time before, and the routes are those of the step before.
 fn evidence_of_now<'t>(
     turn: &'t Turn<'_>,
     rollout: &Rollout,
@@ -66,11 +66,13 @@ fn evidence_of_now<'t>(
             turn.status.routes.weights.get(&rollout.target).copied()
         }
     };
+    let since = rollout.traffic_since.unwrap_or(rollout.started_at);
     turn.observation.measurements.get(&check.name).filter(|it| {
-        it.sequential.as_ref().is_some_and(|evidence| {
-            (evidence.rollout, evidence.attempt) == (rollout.id, rollout.attempt)
-                && Some(evidence.weight) == weight
-        })
+        it.from.after(it.window) > since
+            && it.sequential.as_ref().is_some_and(|evidence| {
+                (evidence.rollout, evidence.attempt) == (rollout.id, rollout.attempt)
+                    && Some(evidence.weight) == weight
+            })
     })
 }
 

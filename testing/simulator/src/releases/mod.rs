@@ -2,7 +2,7 @@
 //!
 //! A release runs through engine, loop and analysis in the fake world, under a plan that the document format
 //! made of a `sluice.yaml`, with random traffic and nothing else that goes wrong. [`case`] says what is released
-//! and under which traffic, [`release`] plays one, [`tally`] counts many and says what they prove, with
+//! and under which traffic, [`mod@release`] plays one, [`tally`] counts many and says what they prove, with
 //! [`interval`]. Everything follows from the seed.
 
 pub mod case;
