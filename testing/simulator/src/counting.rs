@@ -109,6 +109,11 @@ impl Counting {
         entries.map(|((_, weight), handed)| (*weight, handed))
     }
 
+    /// Attempts but this one are over, or were never stored: their numbers may be given again.
+    pub(crate) fn forget_but(&mut self, attempt: Option<Attempt>) {
+        self.handed.retain(|(of, _), _| Some(*of) == attempt);
+    }
+
     /// The counters start at zero again, as after a restart of the proxy. `with_segments` is what the real
     /// one does, and only a planted bug leaves it out.
     pub(crate) fn reset(&mut self, with_segments: bool) {

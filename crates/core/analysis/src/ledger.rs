@@ -44,6 +44,9 @@ pub struct Ledger {
     first_segment: u64,
     books: BTreeMap<CheckName, Book>,
     split: Pages<Pair>,
+    /// Of the assigned requests, those that are over with an outcome.
+    #[serde(default)]
+    finished: Pages<Pair>,
     /// What all comparisons share, as of the last look.
     #[serde(skip)]
     common: Common,
@@ -225,6 +228,7 @@ impl Ledger {
             first_segment,
             books,
             split: Pages::default(),
+            finished: Pages::default(),
             common: Common::default(),
         }
     }
@@ -247,6 +251,7 @@ impl Ledger {
             book.pages.carry_over();
         }
         self.split.carry_over();
+        self.finished.carry_over();
     }
 
     /// Takes the counters over as they stand. Segments from before the attempt are left out.
@@ -259,6 +264,7 @@ impl Ledger {
             let (canary, baseline) = self.went_back(it);
             if canary || baseline {
                 self.split.begin_again(it.segment, canary, baseline);
+                self.finished.begin_again(it.segment, canary, baseline);
                 for book in self.books.values_mut() {
                     book.pages.begin_again(it.segment, canary, baseline);
                 }
@@ -271,12 +277,18 @@ impl Ledger {
                 baseline: it.baseline.assigned,
             };
             self.split.set(it.segment, it.weight, assigned);
+            let finished = Pair {
+                canary: it.canary.requests,
+                baseline: it.baseline.requests,
+            };
+            self.finished.set(it.segment, it.weight, finished);
             in_flight = in_flight.plus(Pair {
                 canary: it.canary.in_flight,
                 baseline: it.baseline.in_flight,
             });
         }
-        self.common = Common::new(&self.split.by_weight(), in_flight);
+        let finished = total(&self.finished.by_weight());
+        self.common = Common::new(&self.split.by_weight(), finished, in_flight);
         for book in self.books.values_mut() {
             book.learn(&own);
             for it in &own {
@@ -354,10 +366,10 @@ impl Ledger {
 }
 
 impl Common {
-    fn new(split: &BTreeMap<Weight, Pair>, in_flight: Pair) -> Common {
-        let assigned = split
-            .values()
-            .fold(Pair::default(), |sum, pair| sum.plus(*pair));
+    fn new(split: &BTreeMap<Weight, Pair>, finished: Pair, in_flight: Pair) -> Common {
+        let assigned = total(split);
+        // Whoever left without an answer, and whom a restart cut off, was kept waiting as well.
+        let unanswered = assigned.minus(finished);
         let counts = split.iter().map(|(weight, pair)| SplitCounts {
             weight: *weight,
             canary: pair.canary,
@@ -365,25 +377,31 @@ impl Common {
         });
         Common {
             split: counts.collect(),
-            hanging: hanging(assigned, in_flight),
+            hanging: hanging(assigned, in_flight).max(hanging(assigned, unanswered)),
         }
     }
 }
 
-/// Requests in flight on the canary beyond the share that the baseline's tell to expect: a canary that hangs must not
-/// look good because its failures take long.
-fn hanging(assigned: Pair, in_flight: Pair) -> u64 {
-    if assigned.baseline == 0 {
-        return in_flight.canary;
-    }
-    let due = in_flight.baseline as f64 * assigned.canary as f64 / assigned.baseline as f64;
-    in_flight
-        .canary
-        .saturating_sub(due.ceil() as u64 + IN_FLIGHT_SLACK)
+fn total(pages: &BTreeMap<Weight, Pair>) -> Pair {
+    let all = pages.values();
+    all.fold(Pair::default(), |sum, pair| sum.plus(*pair))
 }
 
-/// Requests that may be in flight by chance.
-const IN_FLIGHT_SLACK: u64 = 3;
+/// Requests that wait on the canary beyond the share that the baseline's tell to expect: a canary that hangs must not
+/// look good because its failures take long.
+fn hanging(assigned: Pair, waiting: Pair) -> u64 {
+    if assigned.baseline == 0 {
+        return waiting.canary;
+    }
+    let due = waiting.baseline as f64 * assigned.canary as f64 / assigned.baseline as f64;
+    let by_chance = WAITING_SLACK * (1.0 + due.sqrt());
+    waiting
+        .canary
+        .saturating_sub((due + by_chance).ceil() as u64)
+}
+
+/// Standard deviations of a count by which the requests that wait may exceed their share by chance; of few, requests.
+const WAITING_SLACK: f64 = 3.0;
 
 impl Book {
     /// Learns what is slow from the baseline's requests in the rollout, and counts from here on.

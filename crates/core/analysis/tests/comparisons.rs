@@ -141,6 +141,22 @@ fn another_process_counts_on_and_nothing_counts_twice() {
 }
 
 #[test]
+fn a_segment_that_one_side_forgets_makes_no_other_count_twice() {
+    let check = errors();
+    let mut ledger = ledger(std::slice::from_ref(&check));
+    let later = || segment(4, 25.0, side(250, 1), side(750, 2));
+    ledger.observe(&[segment(3, 5.0, side(50, 1), side(950, 2)), later()]);
+    let all = [(5.0, [50, 1, 950, 2]), (25.0, [250, 1, 750, 2])];
+    assert_eq!(counted(&ledger, &check), all);
+    for _ in 0..3 {
+        ledger.observe(&[segment(3, 5.0, side(0, 0), side(950, 2)), later()]);
+        assert_eq!(counted(&ledger, &check), all);
+    }
+    ledger.observe(&[later()]);
+    assert_eq!(counted(&ledger, &check), all);
+}
+
+#[test]
 fn a_release_is_worse_not_worse_or_undecided_as_the_counts_tell() {
     let check = errors();
     // Canary and baseline at 5 %: requests and failures of each.
@@ -232,6 +248,26 @@ fn a_canary_that_hangs_is_not_let_on() {
     assert_eq!(verdict(busy.clone(), busy.clone()), Verdict::Pass);
     let idle = in_flight(side(2_050, 2), 2);
     assert_eq!(verdict(busy, idle), Verdict::Inconclusive);
+}
+
+#[test]
+fn users_who_leave_unanswered_do_not_make_a_canary_look_good() {
+    let check = errors();
+    let left = |mut side: SideCounters, left| {
+        side.client_aborts = left;
+        side.assigned += left;
+        side
+    };
+    let mut ledger = ledger(std::slice::from_ref(&check));
+    // Nobody waits just now, but of the canary's users a third gave up.
+    let (canary, baseline) = (left(side(2_000, 2), 1_000), left(side(2_980, 2), 20));
+    ledger.observe(&[segment(3, 50.0, canary, baseline)]);
+    assert_eq!(judged(&ledger, &check, 50.0).verdict, Verdict::Inconclusive);
+    // Nor does a restart of Sluice, which forgets whom it kept waiting.
+    let stored = serde_json::to_string(&ledger).unwrap();
+    let mut ledger = serde_json::from_str::<Ledger>(&stored).unwrap().reopened();
+    ledger.observe(&[]);
+    assert_eq!(judged(&ledger, &check, 50.0).verdict, Verdict::Inconclusive);
 }
 
 #[test]

@@ -2,10 +2,12 @@
 //!
 //! Everything here happens on the simulation's own clock, in milliseconds since the start; only what
 //! Sluice sees carries the wall clock, which may jump. Whoever drives the site (`run`, or a scenario)
-//! moves the time and makes things go wrong.
+//! moves the time and makes things go wrong. What is measured of the traffic is in `measuring`.
+
+mod measuring;
 
 use crate::bugs::Bug;
-use crate::comparing::{Books, Comparing};
+use crate::comparing::Comparing;
 use crate::effects::{Effects, Fate};
 use crate::platform::Platform;
 use crate::random::Random;
@@ -14,15 +16,13 @@ use crate::traffic::{Traffic, Watched};
 use crate::watch::{Acted, Scene, Watch};
 use sluice_analysis::window::History;
 use sluice_control::{Record, World};
-use sluice_model::plan::{Check, Limit};
 use sluice_model::report::CommandAnswer;
 use sluice_model::{
-    Command, Decision, Observation, Plan, RevisionNumber, RolloutState, Routes, ServiceName,
-    ServiceStatus, Timestamp,
+    Command, Decision, Observation, Plan, RevisionNumber, Routes, ServiceName, ServiceStatus,
+    Timestamp,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// The wall clock at the start of every simulation: 2026-01-01T00:00:00Z.
 pub const START: Timestamp = Timestamp(1_767_225_600_000);
@@ -170,8 +170,9 @@ impl Site {
         self.covers = None;
         self.comparing = Comparing::default();
         self.in_force = None;
-        if let Some(rollout) = self.store.status.running() {
-            let attempt = (rollout.id, rollout.attempt);
+        let running = self.store.status.running();
+        let attempt = running.map(|rollout| (rollout.id, rollout.attempt));
+        if let Some(attempt) = attempt {
             let stored = self.store.has_ledger();
             let survives = self.watch.evidence_survives(attempt, stored, &self.traffic);
             if let (false, Some(watched)) = (survives, self.traffic.watched()) {
@@ -183,8 +184,8 @@ impl Site {
                 }));
             }
         }
-        self.traffic
-            .reset(self.bug != Some(Bug::CountsRestartTwice));
+        let with_segments = self.bug != Some(Bug::CountsRestartTwice);
+        self.traffic.reset(attempt, with_segments);
         self.effects.crash(hooks_survive);
         self.settled_at = self.now + settles_after_ms;
         self.watch.restarted();
@@ -194,123 +195,6 @@ impl Site {
     #[must_use]
     pub fn acted(&self) -> Option<&Acted> {
         self.acted.as_ref()
-    }
-
-    /// The fake proxy gets its routes.
-    fn route(&mut self, decision: &Decision) {
-        let (status, routes) = (&decision.status, &decision.desired.routes);
-        self.comparing.routed(status, routes);
-        let before = self.traffic.watched();
-        let shared = status.running().zip(status.stable);
-        self.traffic.watch(shared.map(|(rollout, stable)| {
-            let attempt = (rollout.id, rollout.attempt);
-            let known = before.filter(|before| before.attempt == attempt);
-            // A segment that an attempt finds in force is not its own.
-            let found = u64::from(self.in_force == Some(routes.segment));
-            Watched {
-                attempt,
-                canary: rollout.target,
-                stable,
-                first_segment: known.map_or(routes.segment + found, |known| known.first_segment),
-            }
-        }));
-        self.in_force = Some(routes.segment);
-        self.traffic.counts_all = self.bug == Some(Bug::CountsMatches);
-    }
-
-    fn cover(&mut self, status: &ServiceStatus) {
-        let running = status.running();
-        let mut covers =
-            running.map(|rollout| (rollout.id.0, rollout.attempt, rollout.traffic_step));
-        if self.bug == Some(Bug::IgnoresFreshness) {
-            // The windows reach back over the steps.
-            covers = covers.map(|(id, _, _)| (id, 0, None));
-        }
-        if covers != self.covers {
-            self.covers = covers;
-            let now = self.wall();
-            self.history.restart(now, self.traffic.counted());
-            self.taken.clear();
-            self.taken.insert(now, self.now);
-        }
-    }
-
-    /// The fake proxy's counters go into the books of the comparisons.
-    fn count(&mut self, status: &ServiceStatus, plan: &Plan, now: Timestamp) {
-        let books = Books {
-            traffic: &self.traffic,
-            can_store: self.now >= self.store.fails_until,
-            store: &mut self.store,
-            bug: self.bug,
-        };
-        let stored = self.comparing.look(books, status, plan, now);
-        self.comparing.remember(&self.traffic, status, now);
-        if let Some(rollout) = status.running() {
-            let attempt = (rollout.id, rollout.attempt);
-            self.watch.counted(attempt, stored, &self.traffic);
-        }
-    }
-
-    fn measure(&mut self, status: &ServiceStatus, plan: &Plan, observation: &mut Observation) {
-        let Some(rollout) = status.running() else {
-            return;
-        };
-        let step = match &rollout.state {
-            RolloutState::Stepping { step, .. } => Some(*step),
-            _ => None,
-        };
-        // The step's, and those of the one before while its traffic still flows.
-        let earlier = rollout
-            .traffic_step
-            .filter(|earlier| Some(*earlier) != step);
-        let own = step.into_iter().chain(earlier);
-        let own = own.filter_map(|index| plan.steps.get(index as usize));
-        let own = own.flat_map(|step| &step.checks);
-        let checks: Vec<&Check> = plan.checks.iter().chain(own).collect();
-        if checks.is_empty() {
-            return;
-        }
-        let of_steps = plan.steps.iter().flat_map(|step| &step.checks);
-        let windows = plan.checks.iter().chain(of_steps).map(|check| check.window);
-        let now = self.wall();
-        if self
-            .taken
-            .keys()
-            .next_back()
-            .is_some_and(|last| *last > now)
-        {
-            self.taken.clear();
-        }
-        let span = windows.max().unwrap_or(Duration::ZERO);
-        self.history.push(now, span, self.traffic.counted());
-        self.taken.insert(now, self.now);
-        if self.now < self.blind_until {
-            return;
-        }
-        let current = self.traffic.counted();
-        for check in checks {
-            if matches!(check.limit, Limit::NotWorse(_)) {
-                let measured = self.comparing.measure(check, status, now, self.bug);
-                if let Some(measured) = measured {
-                    self.watch
-                        .compared(self.now, check, &measured, &self.traffic);
-                    observation
-                        .measurements
-                        .insert(check.name.clone(), measured);
-                }
-                continue;
-            }
-            let measured = self
-                .history
-                .measure(check, rollout.target, status.stable, now, current);
-            if let Some(measured) = measured {
-                let since = self.taken.get(&measured.from).copied();
-                self.watch.measured(&check.name, since.unwrap_or(self.now));
-                observation
-                    .measurements
-                    .insert(check.name.clone(), measured);
-            }
-        }
     }
 }
 

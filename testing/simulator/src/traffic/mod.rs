@@ -5,64 +5,26 @@
 //! request, its side, its outcome and how long it takes, all by the seed: what a sequential comparison stands
 //! on. There an answer may come when the next segment has begun, and a request may hang.
 //!
-//! Where requests are counted is the business of `counting`.
+//! Who gets which share is in `parts`, how a revision answers in `quality`, the drawing in `lots`. Where requests
+//! are counted is the business of `counting`.
 
-use crate::counting::{Attempt, Compared, Counting, Handed, Place};
+mod lots;
+mod parts;
+mod quality;
+
+pub use lots::TIMEOUT_MS;
+pub(crate) use parts::Watched;
+pub use quality::Quality;
+
+use crate::counting::{Attempt, Counting, Handed, Place};
 use crate::platform::Platform;
 use crate::random::Random;
-use crate::sampling::{Latencies, binomial};
+use lots::Pending;
+use parts::Part;
+use quality::Answering;
 use sluice_analysis::window::Snapshot;
 use sluice_model::{Histogram, RevisionNumber, Routes, SideCounters, Weight};
 use std::collections::BTreeMap;
-
-/// How long a request hangs before the proxy gives it up.
-pub const TIMEOUT_MS: i64 = 5_000;
-/// The share of the users that carry the header which a match looks for.
-const MATCHING: f64 = 0.01;
-
-/// How a revision answers.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Quality {
-    /// Share of its requests that fail, 0 to 1.
-    pub errors: f64,
-    /// Share of its requests that it refuses (4xx), 0 to 1.
-    pub client_errors: f64,
-    /// Share of its requests that hang until the proxy gives them up, 0 to 1; only in random traffic.
-    pub hangs: f64,
-    /// Latency of its answers, in milliseconds; half of them are slower.
-    pub latency_ms: u64,
-    /// Standard deviation of the logarithm of the latency; all are equal at 0, and in exact traffic.
-    pub latency_spread: f64,
-    /// Share of mirrored answers that differ, 0 to 1.
-    pub differs: f64,
-}
-
-impl Default for Quality {
-    fn default() -> Self {
-        Self {
-            errors: 0.0,
-            client_errors: 0.0,
-            hangs: 0.0,
-            latency_ms: 10,
-            latency_spread: 0.0,
-            differs: 0.0,
-        }
-    }
-}
-
-/// A quality with what follows from it.
-#[derive(Clone, Debug)]
-struct Answering {
-    quality: Quality,
-    latencies: Latencies,
-}
-
-impl Answering {
-    fn new(quality: Quality) -> Answering {
-        let latencies = Latencies::new(quality.latency_ms * 1_000, quality.latency_spread);
-        Answering { quality, latencies }
-    }
-}
 
 /// Parts of requests that did not make a whole one yet.
 #[derive(Clone, Copy, Debug, Default)]
@@ -72,25 +34,6 @@ struct Remainder {
     refused: f64,
     mirrored: f64,
     differing: f64,
-}
-
-/// Requests in flight, of one place.
-#[derive(Clone, Copy, Debug)]
-struct Pending {
-    due_at: i64,
-    place: Place,
-    count: u64,
-    hangs: bool,
-}
-
-/// The rollout whose requests are compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Watched {
-    pub(crate) attempt: Attempt,
-    pub(crate) canary: RevisionNumber,
-    pub(crate) stable: RevisionNumber,
-    /// Segments before this one are another attempt's.
-    pub(crate) first_segment: u64,
 }
 
 /// The traffic of one service.
@@ -181,8 +124,9 @@ impl Traffic {
         self.watched
     }
 
-    /// The proxy starts anew: its counters begin at zero, and what was in flight is gone.
-    pub(crate) fn reset(&mut self, with_segments: bool) {
+    /// The proxy starts anew in this attempt: its counters begin at zero, and what was in flight is gone.
+    pub(crate) fn reset(&mut self, attempt: Option<Attempt>, with_segments: bool) {
+        self.counting.forget_but(attempt);
         self.counting.reset(with_segments);
         self.pending.clear();
     }
@@ -216,65 +160,6 @@ impl Traffic {
         }
     }
 
-    /// Who gets which share of the requests: by weight, as copies, and by match, in addition.
-    fn parts(&self, routes: &Routes, platform: &Platform) -> Vec<Part> {
-        let mut parts = Vec::new();
-        for (revision, weight) in &routes.weights {
-            if *weight > Weight::ZERO {
-                parts.push(Part {
-                    place: Place {
-                        revision: *revision,
-                        segment: Some(routes.segment),
-                        compared: self.compared(*revision, routes),
-                    },
-                    share: share(*weight),
-                    by_weight: true,
-                });
-            }
-        }
-        let mut more = |revision, share| {
-            let place = Place {
-                revision,
-                segment: self.counts_all.then_some(routes.segment),
-                compared: None,
-            };
-            parts.push(Part {
-                place,
-                share,
-                by_weight: false,
-            });
-        };
-        // A copy is charged like any other request.
-        if let Some(mirror) = &routes.mirror
-            && platform.serves(mirror.revision)
-        {
-            more(mirror.revision, share(mirror.mirror.share));
-        }
-        for route in &routes.matches {
-            more(route.revision, MATCHING);
-        }
-        parts
-    }
-
-    /// A request is part of a comparison when chance alone decided between canary and stable.
-    fn compared(&self, revision: RevisionNumber, routes: &Routes) -> Option<Compared> {
-        let watched = self.watched?;
-        if routes.segment < watched.first_segment {
-            return None;
-        }
-        let weight = |revision| routes.weights.get(&revision).copied().unwrap_or_default();
-        let of_canary = weight(watched.canary);
-        let shared = of_canary > Weight::ZERO
-            && of_canary < Weight::FULL
-            && weight(watched.stable) == of_canary.rest();
-        let of_either = revision == watched.canary || revision == watched.stable;
-        (shared && of_either).then_some(Compared {
-            attempt: watched.attempt,
-            weight: of_canary,
-            is_canary: revision == watched.canary,
-        })
-    }
-
     fn share_exactly(&mut self, all: f64, parts: &[Part], platform: &Platform) {
         for Part { place, share, .. } in parts {
             let amount = all * share;
@@ -298,105 +183,6 @@ impl Traffic {
                 side.latency.add(bucket, count);
             });
         }
-    }
-
-    fn draw_sides(&mut self, all: u64, span_ms: i64, parts: &[Part], platform: &Platform) {
-        let (mut left, mut unshared) = (all, 1.0);
-        for part in parts {
-            let Part { place, share, .. } = *part;
-            let count = if part.by_weight {
-                let probability = if share >= unshared {
-                    1.0
-                } else {
-                    share / unshared
-                };
-                let count = self.draw(left, probability);
-                left -= count;
-                unshared -= share;
-                count
-            } else {
-                self.draw(all, share)
-            };
-            if platform.serves(place.revision) {
-                self.begin(place, count, span_ms);
-            } else {
-                self.lost += count as f64;
-                self.lose(place, count);
-            }
-        }
-    }
-
-    /// Requests begin. Those that came last are not answered yet at the end of the span, and some hang.
-    fn begin(&mut self, place: Place, count: u64, span_ms: i64) {
-        let quality = self.quality(place.revision);
-        let latency_ms = i64::try_from(quality.latency_ms).unwrap_or(i64::MAX).max(1);
-        let hanging = self.draw(count, quality.hangs * self.trouble);
-        let late = self.draw(count - hanging, latency_ms as f64 / span_ms as f64);
-        self.counting.count(place, |side| {
-            side.assigned += count;
-            side.in_flight += hanging + late;
-        });
-        for (count, hangs, takes_ms) in [(hanging, true, TIMEOUT_MS), (late, false, latency_ms)] {
-            if count > 0 {
-                self.pending.push(Pending {
-                    due_at: self.clock + takes_ms,
-                    place,
-                    count,
-                    hangs,
-                });
-            }
-        }
-        self.answer(place, count - hanging - late, 0);
-    }
-
-    /// What is due is answered, and counted where the request began.
-    fn late_answers(&mut self) {
-        let clock = self.clock;
-        let due = |it: &mut Pending| it.due_at <= clock;
-        let due: Vec<Pending> = self.pending.extract_if(.., due).collect();
-        for Pending {
-            place,
-            count,
-            hangs,
-            ..
-        } in due
-        {
-            if hangs {
-                self.counting.count(place, |side| {
-                    finish(side, count, count, 0);
-                    side.timeouts += count;
-                    side.in_flight -= count;
-                });
-            } else {
-                self.answer(place, count, count);
-            }
-        }
-    }
-
-    /// Requests are answered, of which so many were in flight at the last look.
-    fn answer(&mut self, place: Place, count: u64, were_in_flight: u64) {
-        if count == 0 {
-            return;
-        }
-        let quality = self.quality(place.revision);
-        let errors = (quality.errors * self.trouble).min(1.0);
-        let refusals = quality.client_errors * self.trouble / (1.0 - errors).max(1e-9);
-        let failed = self.draw(count, errors);
-        let refused = self.draw(count - failed, refusals);
-        let mut taken = Vec::new();
-        if let (Some(dice), Some(answering)) = (&mut self.dice, self.answers.get(&place.revision)) {
-            let each = |bucket, count| taken.push((bucket, count));
-            answering.latencies.draw(dice, count, each);
-        } else {
-            taken.push((Histogram::bucket_of(quality.latency_ms * 1_000), count));
-        }
-        self.counting.count(place, |side| {
-            finish(side, count, failed, refused);
-            side.in_flight -= were_in_flight;
-            for (bucket, count) in &taken {
-                side.latency.add(*bucket, *count);
-            }
-        });
     }
 
     /// Nothing was there to serve them.
@@ -428,19 +214,6 @@ impl Traffic {
         let answering = self.answers.get(&revision);
         answering.map(|it| it.quality).unwrap_or_default()
     }
-
-    fn draw(&mut self, count: u64, probability: f64) -> u64 {
-        let dice = self.dice.as_mut();
-        dice.map_or(0, |dice| binomial(dice, count, probability))
-    }
-}
-
-/// A share of the requests.
-#[derive(Clone, Copy, Debug)]
-struct Part {
-    place: Place,
-    share: f64,
-    by_weight: bool,
 }
 
 /// Requests are over, one way or the other.
@@ -449,10 +222,6 @@ fn finish(side: &mut SideCounters, count: u64, failed: u64, refused: u64) {
     side.classes[1] += count - failed - refused;
     side.classes[3] += refused;
     side.classes[4] += failed;
-}
-
-fn share(weight: Weight) -> f64 {
-    f64::from(weight.basis_points()) / 10_000.0
 }
 
 /// Adds `amount` to a remainder and takes the whole part out of it.
