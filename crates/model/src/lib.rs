@@ -23,7 +23,7 @@ pub mod view;
 pub mod weight;
 pub mod workload;
 
-pub use analysis::{Sequential, SplitCounts, WeightCounts};
+pub use analysis::{Evidence, Sequential, SplitCounts, WeightCounts};
 pub use command::{Command, CommandKind, CommandOutcome};
 pub use counters::{Histogram, SideCounters};
 pub use decision::{Decision, Desired, Effect, EffectAction};

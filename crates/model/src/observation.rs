@@ -1,6 +1,6 @@
 //! What the world looks like when a decision is made.
 
-use crate::analysis::Sequential;
+use crate::analysis::{Evidence, Sequential};
 use crate::command::Command;
 use crate::ids::{CheckName, EffectId, RevisionNumber};
 use crate::millis;
@@ -57,9 +57,20 @@ pub struct Measurement {
     /// The time that was covered.
     #[serde(with = "millis")]
     pub window: Duration,
-    /// What a sequential comparison stands on; absent for other limits.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sequential: Option<Sequential>,
+    /// What the verdict stands on besides these; absent for thresholds.
+    #[serde(flatten)]
+    pub evidence: Option<Evidence>,
+}
+
+impl Measurement {
+    /// What a comparison request by request stands on.
+    #[must_use]
+    pub fn sequential(&self) -> Option<&Sequential> {
+        match &self.evidence {
+            Some(Evidence::Sequential(sequential)) => Some(sequential),
+            _ => None,
+        }
+    }
 }
 
 /// One side of a measurement.

@@ -2,6 +2,7 @@
 //!
 //! Presets and risk classes are the formats' business; here every strategy is a list of steps.
 
+use crate::analysis::{AlarmSettings, TrendSettings};
 use crate::ids::CheckName;
 use crate::millis;
 use crate::routes::{Assignment, Mirror, RequestMatch};
@@ -194,12 +195,46 @@ pub enum Metric {
     Cpu,
     /// Largest resident memory of a replica, in bytes.
     Memory,
+    /// Open file descriptors of the replica that has the most.
+    OpenFiles,
+    /// Requests that are being served: the length of the queue.
+    InFlight,
     /// Share of mirrored responses that differed. 0 to 1.
     MirrorDiffRatio,
+    /// Whatever a condition names ([`Limit::Condition`]).
+    Condition,
+}
+
+impl Metric {
+    /// The metrics that conditions can name, by name: the documents' words.
+    pub const NAMED: [(&'static str, Metric); 13] = [
+        ("errorRatio", Metric::ErrorRatio),
+        ("clientErrorRatio", Metric::ClientErrorRatio),
+        ("timeoutRatio", Metric::TimeoutRatio),
+        ("latencyP50", Metric::Latency(0.5)),
+        ("latencyP90", Metric::Latency(0.9)),
+        ("latencyP95", Metric::Latency(0.95)),
+        ("latencyP99", Metric::Latency(0.99)),
+        ("requestRate", Metric::RequestRate),
+        ("cpu", Metric::Cpu),
+        ("memory", Metric::Memory),
+        ("openFiles", Metric::OpenFiles),
+        ("inFlight", Metric::InFlight),
+        ("mirrorDiffRatio", Metric::MirrorDiffRatio),
+    ];
+
+    /// Whether it tells what the replicas use or have on hand: one value at a time, whatever was requested.
+    #[must_use]
+    pub fn is_gauge(self) -> bool {
+        matches!(
+            self,
+            Metric::Cpu | Metric::Memory | Metric::OpenFiles | Metric::InFlight
+        )
+    }
 }
 
 /// What a value must keep.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Limit {
     /// The canary's value is at most this.
@@ -223,6 +258,47 @@ pub enum Limit {
     /// Tested request by request against the concurrent baseline, with stated error rates; belongs to
     /// the plan as a whole.
     NotWorse(NotWorse),
+    /// A gauge must not grow so that it reaches its ceiling within the horizon: a leak.
+    Trend(TrendLimit),
+    /// The canary's value must not be beyond a threshold in M of the last N periods.
+    Alarm(AlarmSettings),
+    /// An expression over both sides' values that must be true.
+    Condition(ConditionLimit),
+}
+
+/// An expression in CEL.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConditionLimit {
+    /// As it was written.
+    pub text: String,
+    /// Whether it names values of the baseline.
+    pub compares: bool,
+}
+
+impl Limit {
+    /// Whether it sets the canary against the baseline, so that both must have traffic.
+    #[must_use]
+    pub fn needs_baseline(&self) -> bool {
+        match self {
+            Limit::RelativeMax { .. } | Limit::RelativeMin { .. } | Limit::NotWorse(_) => true,
+            Limit::Condition(condition) => condition.compares,
+            Limit::Max(_) | Limit::Min(_) | Limit::Trend(_) | Limit::Alarm(_) => false,
+        }
+    }
+}
+
+/// How far a gauge of the canary may grow.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TrendLimit {
+    /// Where it must not get, in the metric's unit; above 0. Absent: what the machine allows.
+    pub ceiling: Option<f64>,
+    /// The time for which that must not happen.
+    #[serde(with = "millis")]
+    pub horizon: Duration,
+    /// How it is told.
+    pub settings: TrendSettings,
 }
 
 /// A sequential comparison of how often an event happens on both sides: a failed request, or one slower

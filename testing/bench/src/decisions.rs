@@ -280,7 +280,7 @@ fn observation(plan: &Plan, decision: &Decision, error_ratio: f64, now: Timestam
             canary: side(error_ratio),
             baseline: side(0.001),
             window: check.window,
-            sequential: None,
+            evidence: None,
             from: since,
         };
         (check.name.clone(), measured)

@@ -19,7 +19,7 @@ fn lines(judged: &[Judgement]) -> Vec<String> {
 }
 
 fn line(judged: &Judgement) -> Option<String> {
-    let evidence = judged.measurement.as_ref()?.sequential.as_ref()?;
+    let evidence = judged.measurement.as_ref()?.sequential()?;
     let counts: Vec<String> = evidence
         .counts
         .iter()

@@ -11,7 +11,9 @@ use crate::traffic::Traffic;
 use sluice_analysis::RecentLatency;
 use sluice_analysis::ledger::{Evaluator, Ledger, SegmentObservation};
 use sluice_model::plan::{Check, Limit};
-use sluice_model::{Measurement, Plan, Rollout, Routes, ServiceStatus, Timestamp, Weight};
+use sluice_model::{
+    Evidence, Measurement, Plan, Rollout, Routes, ServiceStatus, Timestamp, Weight,
+};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -217,7 +219,7 @@ impl Comparing {
             bug,
             Some(Bug::JudgesBySmallerWeight | Bug::KeepsEvidenceOfAttempt)
         );
-        if let (true, Some(evidence)) = (relabelled, &mut measured.sequential) {
+        if let (true, Some(Evidence::Sequential(evidence))) = (relabelled, &mut measured.evidence) {
             evidence.weight = weight;
             (evidence.rollout, evidence.attempt) = (rollout.id, rollout.attempt);
         }

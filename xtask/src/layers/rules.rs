@@ -19,12 +19,16 @@ enum Layer {
 }
 
 /// Core crates that may use a sibling; the others know only the vocabulary.
-const CORE_SIBLINGS: [(&str, &str); 4] = [
+const CORE_SIBLINGS: [(&str, &str); 5] = [
+    ("sluice-analysis", "sluice-conditions"),
     ("sluice-engine", "sluice-analysis"),
     ("sluice-forecast", "sluice-analysis"),
     ("sluice-control", "sluice-engine"),
     ("sluice-control", "sluice-analysis"),
 ];
+
+/// The language that documents are written in is read where they are read; it knows no format.
+const LANGUAGE: &str = "sluice-conditions";
 
 /// What no pure crate may reach, over however many steps, and why.
 const IMPURE: [(&str, &str); 31] = [
@@ -150,6 +154,7 @@ fn broken(above: Layer, below: Layer, from: &str, to: &str) -> Option<&'static s
         (Layer::Core, _) => {
             Some("core knows only core and the vocabulary; invert it with a trait or a value")
         }
+        (Layer::Format, Layer::Core) if to == LANGUAGE => None,
         (Layer::Format, _) => {
             Some("a format knows only the vocabulary, so that one dialect cannot lean on another")
         }

@@ -5,7 +5,7 @@
 
 use crate::logs::ReplicaLog;
 use crate::record::Spec;
-use crate::usage::Usage;
+use crate::usage::{Gauges, Usage};
 use serde::{Deserialize, Serialize};
 use sluice_model::{ReplicaCounts, ReplicaId, RevisionNumber, ServiceName, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
@@ -83,6 +83,11 @@ pub(crate) enum Goal {
 pub(crate) struct Sample {
     pub(crate) cpu_cores: Option<f64>,
     pub(crate) memory_bytes: u64,
+    pub(crate) memory_bytes_ceiling: Option<u64>,
+    pub(crate) open_files: u64,
+    pub(crate) open_files_ceiling: Option<u64>,
+    /// How long the present process has been running, when that can be told.
+    pub(crate) age: Option<Duration>,
 }
 
 /// One replica in the books.
@@ -265,11 +270,23 @@ impl ServiceFleet {
 
     pub(crate) fn usage(&self) -> BTreeMap<RevisionNumber, Usage> {
         let mut usage: BTreeMap<RevisionNumber, Usage> = BTreeMap::new();
-        for replica in self.replicas.values() {
+        let mut eldest_first: Vec<&Replica> = self.replicas.values().collect();
+        eldest_first.sort_by_key(|replica| replica.sequence);
+        for replica in eldest_first {
             let Some(sample) = replica.sample else {
                 continue;
             };
             let side = usage.entry(replica.spec.revision).or_default();
+            side.open_files_max = side.open_files_max.max(sample.open_files);
+            side.eldest = side.eldest.or_else(|| {
+                Some(Gauges {
+                    age: sample.age?,
+                    memory_bytes: sample.memory_bytes,
+                    memory_bytes_ceiling: sample.memory_bytes_ceiling,
+                    open_files: sample.open_files,
+                    open_files_ceiling: sample.open_files_ceiling,
+                })
+            });
             side.cpu_cores += sample.cpu_cores.unwrap_or(0.0);
             side.memory_bytes_max = side.memory_bytes_max.max(sample.memory_bytes);
         }

@@ -42,4 +42,4 @@ pub use fleet::{REPLICAS_MAX, ReplicaInfo, ReplicaState};
 pub use follow::{LogLine, LogQuery};
 pub use platform::LocalPlatform;
 pub use supervise::HURRY_GRACE;
-pub use usage::Usage;
+pub use usage::{Gauges, Usage};

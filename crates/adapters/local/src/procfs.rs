@@ -143,6 +143,56 @@ pub(crate) fn age(start_ticks: u64) -> Option<Duration> {
     Some(uptime.saturating_sub(started))
 }
 
+/// Open file descriptors of a process; `None` when they may not be counted.
+pub(crate) fn open_files(pid: Pid) -> Option<u64> {
+    let folder = fs::read_dir(format!("/proc/{}/fd", number(pid))).ok()?;
+    u64::try_from(folder.count()).ok()
+}
+
+/// The most file descriptors that a process may open (its soft limit); `None` when there is no bound, or it
+/// cannot be told (proc_pid_limits(5)).
+pub(crate) fn open_files_max(pid: Pid) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{}/limits", number(pid))).ok()?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"))?;
+    line.split_ascii_whitespace().next()?.parse().ok()
+}
+
+/// The memory that this machine has, or that the control group of this process allows, whichever is less, in
+/// bytes (cgroup v2 `memory.max`, v1 `memory.limit_in_bytes`).
+pub(crate) fn memory_max() -> Option<u64> {
+    let total = fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("MemTotal:"))?;
+        let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+        kib.checked_mul(1_024)
+    });
+    let group = fs::read_to_string("/proc/self/cgroup").ok();
+    let groups = group
+        .iter()
+        .flat_map(|text| text.lines())
+        .filter_map(group_limit);
+    total.into_iter().chain(groups).min()
+}
+
+/// The limit of one line of `/proc/PID/cgroup`: `hierarchy:controllers:path`.
+fn group_limit(line: &str) -> Option<u64> {
+    let mut parts = line.splitn(3, ':');
+    let (_, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
+    let (root, name) = match controllers {
+        "" => ("/sys/fs/cgroup", "memory.max"),
+        _ if controllers.split(',').any(|one| one == "memory") => {
+            ("/sys/fs/cgroup/memory", "memory.limit_in_bytes")
+        }
+        _ => return None,
+    };
+    // `max` is no number, and no limit.
+    let text = fs::read_to_string(format!("{root}{path}/{name}")).ok()?;
+    text.trim().parse().ok()
+}
+
 /// This process and those that started it, which no scan may ever end.
 pub(crate) fn own_line() -> Vec<Pid> {
     let mut line = Vec::new();

@@ -32,6 +32,27 @@ pub struct Usage {
     pub cpu_cores: f64,
     /// Resident memory of the largest, in bytes; all processes of its group counted.
     pub memory_bytes_max: u64,
+    /// Open file descriptors of the replica that has the most; all processes of its group counted.
+    pub open_files_max: u64,
+    /// The replica that has been wanted longest, to be followed over time.
+    pub eldest: Option<Gauges>,
+}
+
+/// What one replica has on hand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Gauges {
+    /// How long its present process has been running.
+    #[serde(with = "sluice_model::millis")]
+    pub age: Duration,
+    /// Resident memory, in bytes.
+    pub memory_bytes: u64,
+    /// The most that the machine, or Sluice's control group, has.
+    pub memory_bytes_ceiling: Option<u64>,
+    /// Open file descriptors.
+    pub open_files: u64,
+    /// The most that its leading process may have.
+    pub open_files_ceiling: Option<u64>,
 }
 
 /// A replica to be measured.
@@ -154,7 +175,7 @@ impl Sampler {
         pids.extend(found);
         pids.sort_unstable();
         pids.dedup();
-        let (mut ticks, mut pages) = (0_u64, 0_u64);
+        let (mut ticks, mut pages, mut open_files) = (0_u64, 0_u64, 0_u64);
         let mut seen = Seen::new();
         for process in pids
             .into_iter()
@@ -166,6 +187,7 @@ impl Sampler {
                 continue;
             }
             pages += process.resident_pages;
+            open_files += procfs::open_files(process.pid).unwrap_or_default();
             let pid = procfs::number(process.pid);
             let earlier = known.and_then(|seen| seen.get(&pid));
             if let Some((_, before)) = earlier.filter(|(start, _)| *start == process.start_ticks) {
@@ -194,6 +216,10 @@ impl Sampler {
         Some(Sample {
             cpu_cores,
             memory_bytes: pages * rustix::param::page_size() as u64,
+            memory_bytes_ceiling: procfs::memory_max(),
+            open_files,
+            open_files_ceiling: Pid::from_raw(leader.0).and_then(procfs::open_files_max),
+            age: procfs::age(leader.1),
         })
     }
 }

@@ -279,7 +279,7 @@ fn recorded(reader: &Reader, service: &ServiceName) -> Result<Vec<Recorded>, Sto
             .iter()
             .filter_map(sluice_store::LogEntry::report)
             .flat_map(|report| report.evidence)
-            .filter_map(|judgement| judgement.measurement?.sequential);
+            .filter_map(|judgement| judgement.measurement?.sequential().cloned());
         splits.extend(evidence.map(|it| ((it.rollout, it.attempt), recorded_split(&it))));
     }
 }

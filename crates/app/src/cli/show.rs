@@ -257,7 +257,7 @@ fn evidence(judgement: &Judgement) -> Vec<Line> {
     let sequential = judgement
         .measurement
         .as_ref()
-        .and_then(|measured| Some((measured, measured.sequential.as_ref()?)));
+        .and_then(|measured| Some((measured, measured.sequential()?)));
     if let Some((measured, sequential)) = sequential {
         let text = compared(sequential, measured.window);
         lines.push(Line::new().with(Tone::Quiet, format!("      {text}")));

@@ -1,18 +1,34 @@
-//! The comparisons of a service's rollout in the real world: the proxy's counters into the ledger, the ledger
-//! into the store.
+//! What a service's rollout remembers in the real world: the proxy's counters and the replicas' gauges into the
+//! books, the books into the store.
 //!
-//! What is counted and what it proves is the analysis's matter (`sluice_analysis::ledger`).
+//! What is counted and what it proves is the analysis's matter (`sluice_analysis::{ledger, standing}`).
 
 use super::parts::Parts;
+use serde::{Deserialize, Serialize};
 use sluice_analysis::RecentLatency;
 use sluice_analysis::ledger::{Evaluator, Ledger, SegmentObservation};
+use sluice_analysis::standing::{Look, Standing};
 use sluice_analysis::window::Snapshot;
 use sluice_model::plan::{Check, Limit};
 use sluice_model::{Measurement, Plan, Rollout, Routes, ServiceStatus, Timestamp, Weight};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Between two writings of the ledger. A crash costs at most this much evidence.
+/// What is written down of an attempt.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Books {
+    ledger: Ledger,
+    standing: Standing,
+}
+
+impl Books {
+    fn is_of(&self, rollout: &Rollout) -> bool {
+        let (id, attempt) = (rollout.id, rollout.attempt);
+        self.ledger.is_of(id, attempt) && self.standing.is_of(id, attempt)
+    }
+}
+
+/// Between two writings of the books. A crash costs at most this much evidence.
 const STORE_EVERY: Duration = Duration::from_secs(1);
 /// Segments whose weights are remembered; the proxy forgets its counters sooner.
 const SEGMENTS_MAX: usize = 64;
@@ -20,9 +36,9 @@ const SEGMENTS_MAX: usize = 64;
 /// What is remembered from turn to turn.
 #[derive(Default)]
 pub(super) struct Comparing {
-    ledger: Option<Ledger>,
-    /// The ledger as it was written last, and when.
-    stored: Option<(Timestamp, Ledger)>,
+    books: Option<Books>,
+    /// The books as they were written last, and when.
+    stored: Option<(Timestamp, Books)>,
     /// Whether the store was asked for what a former process had counted.
     asked: bool,
     /// The canary's weight in each segment in which two revisions share the users.
@@ -48,12 +64,13 @@ impl Comparing {
         }
     }
 
-    /// Takes the counters over.
+    /// Takes counters and gauges over. `judged` are the checks that are judged now.
     pub(super) fn look(
         &mut self,
         parts: &Parts,
         status: &ServiceStatus,
         plan: &Plan,
+        judged: &[&Check],
         snapshot: &Snapshot,
         now: Timestamp,
     ) {
@@ -67,12 +84,15 @@ impl Comparing {
             return;
         };
         let checks = comparisons(plan);
-        if checks.is_empty() {
+        let remembers = |check: &&Check| matches!(check.limit, Limit::Trend(_) | Limit::Alarm(_));
+        if checks.is_empty() && !judged.iter().any(remembers) {
             return;
         }
         let segments = self.segments(parts, status, rollout);
-        let ledger = self.open(parts, status, rollout, &checks, now);
-        ledger.observe(&segments);
+        let books = self.open(parts, status, rollout, &checks, now);
+        books.ledger.observe(&segments);
+        let look = look_at(status, rollout, snapshot, now);
+        books.standing.observe(judged.iter().copied(), &look);
         let is_due = self
             .stored
             .as_ref()
@@ -104,7 +124,7 @@ impl Comparing {
             .collect()
     }
 
-    /// The ledger of the present attempt: the one at hand, that of a former process, or a new one.
+    /// The books of the present attempt: those at hand, those of a former process, or new ones.
     fn open(
         &mut self,
         parts: &Parts,
@@ -112,10 +132,10 @@ impl Comparing {
         rollout: &Rollout,
         checks: &[Check],
         now: Timestamp,
-    ) -> &mut Ledger {
-        let is_present = |ledger: &Ledger| ledger.is_of(rollout.id, rollout.attempt);
-        let at_hand = self.ledger.take().filter(is_present);
-        let ledger = at_hand
+    ) -> &mut Books {
+        let is_present = |books: &Books| books.is_of(rollout);
+        let at_hand = self.books.take().filter(is_present);
+        let books = at_hand
             .or_else(|| self.of_former_process(parts, status).filter(is_present))
             .unwrap_or_else(|| {
                 let latency = status
@@ -123,17 +143,24 @@ impl Comparing {
                     .map(|stable| self.recent.of(stable))
                     .unwrap_or_default();
                 let segment = status.routes.segment;
-                Ledger::open(rollout.id, rollout.attempt, now, segment, checks, &latency)
+                let (id, attempt) = (rollout.id, rollout.attempt);
+                Books {
+                    ledger: Ledger::open(id, attempt, now, segment, checks, &latency),
+                    standing: Standing::open(id, attempt, now),
+                }
             });
-        self.ledger.insert(ledger)
+        self.books.insert(books)
     }
 
-    fn of_former_process(&mut self, parts: &Parts, status: &ServiceStatus) -> Option<Ledger> {
+    fn of_former_process(&mut self, parts: &Parts, status: &ServiceStatus) -> Option<Books> {
         if std::mem::replace(&mut self.asked, true) {
             return None;
         }
-        match parts.store.ledger::<Ledger>(&status.service) {
-            Ok(ledger) => ledger.map(Ledger::reopened),
+        match parts.store.ledger::<Books>(&status.service) {
+            Ok(books) => books.map(|books| Books {
+                ledger: books.ledger.reopened(),
+                ..books
+            }),
             Err(error) => {
                 tracing::warn!(%error, service = %status.service, "what was counted before cannot be read");
                 None
@@ -143,16 +170,13 @@ impl Comparing {
 
     /// Writes down what is not written yet.
     pub(super) fn store(&mut self, parts: &Parts, status: &ServiceStatus, now: Timestamp) {
-        let Some(ledger) = &self.ledger else { return };
-        if self
-            .stored
-            .as_ref()
-            .is_some_and(|(_, stored)| stored == ledger)
-        {
+        let Some(books) = &self.books else { return };
+        let stored = self.stored.as_ref();
+        if stored.is_some_and(|(_, stored)| stored == books) {
             return;
         }
-        match parts.store.save_ledger(&status.service, Some(ledger)) {
-            Ok(()) => self.stored = Some((now, ledger.clone())),
+        match parts.store.save_ledger(&status.service, Some(books)) {
+            Ok(()) => self.stored = Some((now, books.clone())),
             // The evidence is still at hand; only a crash would lose it.
             Err(error) => {
                 tracing::warn!(%error, service = %status.service, "what was counted cannot be stored");
@@ -162,26 +186,48 @@ impl Comparing {
 
     /// No rollout runs: what was counted is of no use any more.
     fn close(&mut self, parts: &Parts, status: &ServiceStatus) {
-        self.ledger = None;
+        self.books = None;
         self.weights.clear();
         if self.stored.take().is_some()
-            && let Err(error) = parts.store.save_ledger::<Ledger>(&status.service, None)
+            && let Err(error) = parts.store.save_ledger::<Books>(&status.service, None)
         {
             tracing::debug!(%error, service = %status.service, "an old ledger stays in the store");
         }
     }
 
-    /// The measurement of a comparison.
+    /// The measurement of a comparison, a trend or an alarm; `None` for others.
     pub(super) fn measure(
         &mut self,
         check: &Check,
         status: &ServiceStatus,
+        snapshot: &Snapshot,
         now: Timestamp,
     ) -> Option<Measurement> {
-        let target = status.running()?.target;
-        let weight = status.routes.weights.get(&target).copied()?;
-        let ledger = self.ledger.as_ref()?;
-        ledger.measure(check, weight, now, &mut self.evaluator)
+        let rollout = status.running()?;
+        let books = self.books.as_mut()?;
+        if !matches!(check.limit, Limit::NotWorse(_)) {
+            let look = look_at(status, rollout, snapshot, now);
+            return books.standing.measure(check, &look);
+        }
+        let weight = status.routes.weights.get(&rollout.target).copied()?;
+        books
+            .ledger
+            .measure(check, weight, now, &mut self.evaluator)
+    }
+}
+
+fn look_at<'s>(
+    status: &ServiceStatus,
+    rollout: &Rollout,
+    snapshot: &'s Snapshot,
+    now: Timestamp,
+) -> Look<'s> {
+    Look {
+        now,
+        canary: rollout.target,
+        baseline: status.stable,
+        step: rollout.traffic_step,
+        snapshot,
     }
 }
 

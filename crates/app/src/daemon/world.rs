@@ -2,7 +2,7 @@
 
 use super::comparing::Comparing;
 use super::parts::Parts;
-use sluice_analysis::window::{History, Snapshot, Usage};
+use sluice_analysis::window::{History, ReplicaGauges, Snapshot, Usage};
 use sluice_control::{Record, World};
 use sluice_hooks::Started;
 use sluice_model::plan::{Check, Limit};
@@ -149,21 +149,28 @@ impl World for ServiceWorld<'_> {
             usage: usage
                 .iter()
                 .map(|(revision, usage)| {
-                    let memory_bytes = usage.memory_bytes_max;
-                    (
-                        *revision,
-                        Usage {
-                            cpu_cores: usage.cpu_cores,
-                            memory_bytes,
-                        },
-                    )
+                    let eldest = usage.eldest.map(|eldest| ReplicaGauges {
+                        age: eldest.age,
+                        memory_bytes: eldest.memory_bytes,
+                        memory_bytes_ceiling: eldest.memory_bytes_ceiling,
+                        open_files: eldest.open_files,
+                        open_files_ceiling: eldest.open_files_ceiling,
+                    });
+                    let usage = Usage {
+                        cpu_cores: usage.cpu_cores,
+                        memory_bytes: usage.memory_bytes_max,
+                        open_files: usage.open_files_max,
+                        eldest,
+                    };
+                    (*revision, usage)
                 })
                 .collect(),
         };
         self.cover(status);
+        let judged = Self::checks(plan, status);
         self.memory
             .comparing
-            .look(self.parts, status, plan, &self.snapshot, now);
+            .look(self.parts, status, plan, &judged, &self.snapshot, now);
         let mut measurements = BTreeMap::new();
         if let Some(rollout) = status.running() {
             // Of many revisions that once were, the window needs two.
@@ -179,9 +186,12 @@ impl World for ServiceWorld<'_> {
                 usage: BTreeMap::new(),
             };
             self.memory.history.push(now, Self::span(plan), &compared);
-            for check in Self::checks(plan, status) {
+            for check in judged {
                 let measured = match check.limit {
-                    Limit::NotWorse(_) => self.memory.comparing.measure(check, status, now),
+                    Limit::NotWorse(_) | Limit::Trend(_) | Limit::Alarm(_) => self
+                        .memory
+                        .comparing
+                        .measure(check, status, &self.snapshot, now),
                     _ => self.memory.history.measure(
                         check,
                         rollout.target,

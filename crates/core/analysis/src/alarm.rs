@@ -10,8 +10,12 @@
 //! have ended there is no OK. And a period that nobody reported becomes a missing datapoint one period
 //! later, so that a silent source cannot keep an alarm OK. It knows no metric and no clock.
 
+pub use sluice_model::analysis::{
+    AlarmFacts, AlarmSettings, AlarmState, Breach, Datapoint, MissingData,
+};
+
 use serde::{Deserialize, Serialize};
-use sluice_model::{Timestamp, Verdict, millis};
+use sluice_model::Timestamp;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -22,79 +26,6 @@ pub const RANGE_EXTRA: u32 = 2;
 pub const EVALUATION_PERIODS_MAX: u32 = 1_440;
 /// Most changes of state that an alarm remembers.
 pub const HISTORY_MAX: usize = 32;
-
-/// What an alarm watches for.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct AlarmSettings {
-    /// Which side of the threshold is bad.
-    pub breach: Breach,
-    /// The threshold; finite.
-    pub threshold: f64,
-    /// Length of a period; at least a millisecond.
-    #[serde(with = "millis")]
-    pub period: Duration,
-    /// N: datapoints that are evaluated, 1 to [`EVALUATION_PERIODS_MAX`].
-    pub evaluation_periods: u32,
-    /// M: how many of them must breach, 1 to N.
-    pub datapoints_to_alarm: u32,
-    /// What a missing datapoint stands for.
-    pub missing: MissingData,
-}
-
-/// Which values breach a threshold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Breach {
-    /// Greater ones.
-    Above,
-    /// Greater ones and the threshold itself.
-    AtOrAbove,
-    /// Smaller ones.
-    Below,
-    /// Smaller ones and the threshold itself.
-    AtOrBelow,
-}
-
-/// What a missing datapoint stands for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum MissingData {
-    /// Nothing: when all are missing, there is not enough data.
-    #[default]
-    Missing,
-    /// A bad value.
-    Breaching,
-    /// A good value.
-    NotBreaching,
-    /// The state stays as it is.
-    Ignore,
-}
-
-/// The state of an alarm.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum AlarmState {
-    /// Too little is known.
-    #[default]
-    InsufficientData,
-    /// Within the threshold.
-    Ok,
-    /// Beyond it, often enough.
-    Alarm,
-}
-
-impl AlarmState {
-    /// The same in the words of all checks.
-    #[must_use]
-    pub fn verdict(self) -> Verdict {
-        match self {
-            AlarmState::InsufficientData => Verdict::NoData,
-            AlarmState::Ok => Verdict::Pass,
-            AlarmState::Alarm => Verdict::Fail,
-        }
-    }
-}
 
 /// Settings that are no alarm.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -128,16 +59,6 @@ pub struct LateDatapoint {
     pub last: Timestamp,
 }
 
-/// One period.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Datapoint {
-    /// When it ended.
-    pub end: Timestamp,
-    /// Its value; absent when it is missing. Never NaN.
-    pub value: Option<f64>,
-}
-
 /// A change of state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -150,32 +71,15 @@ pub struct Transition {
     pub to: AlarmState,
 }
 
-/// What an alarm says, and why: enough to compute it again.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct AlarmEvidence {
-    /// The state.
-    pub state: AlarmState,
-    /// The same in the words of all checks.
-    pub verdict: Verdict,
-    /// The state before the last period, which is kept when missing data is ignored.
-    pub before: AlarmState,
-    /// What it watches for.
-    pub settings: AlarmSettings,
-    /// The periods that were looked at, oldest first.
-    pub datapoints: Vec<Datapoint>,
-    /// Periods since the alarm began.
-    pub periods: u64,
-    /// The same for people.
-    pub message: String,
-}
-
-impl AlarmEvidence {
-    /// The state again, from the datapoints alone.
-    #[must_use]
-    pub fn replay(&self) -> AlarmState {
-        evaluate(&self.settings, &self.datapoints, self.periods, self.before)
-    }
+/// The state of these facts, and the same for people; `show` writes a value in its unit.
+#[must_use]
+pub fn judge(
+    settings: &AlarmSettings,
+    facts: &AlarmFacts,
+    show: impl Fn(f64) -> String,
+) -> (AlarmState, String) {
+    let state = evaluate(settings, &facts.datapoints, facts.periods, facts.before);
+    (state, message(settings, facts, show))
 }
 
 /// An alarm. It can be stored and read back at any moment.
@@ -244,20 +148,21 @@ impl Alarm {
         Ok(())
     }
 
-    /// What the alarm says now. A period that ended a whole period ago and was not reported is missing.
-    pub fn evidence(&mut self, now: Timestamp) -> AlarmEvidence {
+    /// What the state depends on now. A period that ended a whole period ago and was not reported is missing.
+    pub fn facts(&mut self, now: Timestamp) -> AlarmFacts {
         let silent = now.since(self.last_end()).as_millis() / self.period_ms();
         self.miss(silent.saturating_sub(1));
-        let datapoints: Vec<Datapoint> = self.known().copied().collect();
-        AlarmEvidence {
-            state: self.state,
-            verdict: self.state.verdict(),
-            before: self.before,
-            settings: self.settings,
-            message: self.message(&datapoints),
-            datapoints,
+        AlarmFacts {
+            datapoints: self.known().copied().collect(),
             periods: self.periods,
+            before: self.before,
         }
+    }
+
+    /// End of the last period that is known; its start, before the first one has ended.
+    #[must_use]
+    pub fn known_until(&self) -> Timestamp {
+        self.last_end()
     }
 
     /// The state after the last period.
@@ -329,42 +234,43 @@ impl Alarm {
             }
         }
     }
-
-    fn message(&self, datapoints: &[Datapoint]) -> String {
-        let settings = &self.settings;
-        let breaching = datapoints.iter().filter(|point| settings.breaks(point));
-        let real = datapoints.iter().filter(|point| point.value.is_some());
-        let bound = match settings.breach {
-            Breach::Above => "above",
-            Breach::AtOrAbove => "at or above",
-            Breach::Below => "below",
-            Breach::AtOrBelow => "at or below",
-        };
-        let mut text = format!(
-            "{} of the last {} datapoints {bound} {}, alarm at {} of {}",
-            breaching.count(),
-            datapoints.len(),
-            settings.threshold,
-            settings.datapoints_to_alarm,
-            settings.evaluation_periods
-        );
-        let missing = datapoints.len() - real.count();
-        if missing > 0 {
-            text.push_str(&format!("; {missing} missing"));
-        }
-        text
-    }
 }
 
-impl AlarmSettings {
-    fn breaks(&self, datapoint: &Datapoint) -> bool {
-        datapoint.value.is_some_and(|value| match self.breach {
-            Breach::Above => value > self.threshold,
-            Breach::AtOrAbove => value >= self.threshold,
-            Breach::Below => value < self.threshold,
-            Breach::AtOrBelow => value <= self.threshold,
-        })
+fn message(settings: &AlarmSettings, facts: &AlarmFacts, show: impl Fn(f64) -> String) -> String {
+    let datapoints = &facts.datapoints;
+    let breaching = datapoints.iter().filter(|point| breaks(settings, point));
+    let real = datapoints.iter().filter(|point| point.value.is_some());
+    let bound = match settings.breach {
+        Breach::Above => "above",
+        Breach::AtOrAbove => "at or above",
+        Breach::Below => "below",
+        Breach::AtOrBelow => "at or below",
+    };
+    let mut text = format!(
+        "{} of the last {} datapoints {bound} {}, alarm at {} of {}",
+        breaching.count(),
+        datapoints.len(),
+        show(settings.threshold),
+        settings.datapoints_to_alarm,
+        settings.evaluation_periods
+    );
+    let missing = datapoints.len() - real.count();
+    if missing > 0 {
+        text.push_str(&format!("; {missing} missing"));
     }
+    if let Some(last) = datapoints.iter().rev().find_map(|point| point.value) {
+        text.push_str(&format!("; the last {}", show(last)));
+    }
+    text
+}
+
+fn breaks(settings: &AlarmSettings, datapoint: &Datapoint) -> bool {
+    datapoint.value.is_some_and(|value| match settings.breach {
+        Breach::Above => value > settings.threshold,
+        Breach::AtOrAbove => value >= settings.threshold,
+        Breach::Below => value < settings.threshold,
+        Breach::AtOrBelow => value <= settings.threshold,
+    })
 }
 
 /// The state after these datapoints (oldest first, at most the evaluation range), of `periods` in all.
@@ -382,7 +288,7 @@ fn evaluate(
         .rev()
         .enumerate()
         .filter(|(_, point)| point.value.is_some())
-        .map(|(ago, point)| (ago + 1, settings.breaks(point)))
+        .map(|(ago, point)| (ago + 1, breaks(settings, point)))
         .take(of)
         .collect();
     let breaching = real.iter().filter(|(_, breaks)| *breaks).count();

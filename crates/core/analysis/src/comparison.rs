@@ -27,10 +27,10 @@ pub fn judge_comparisons(checks: &[(&Check, Option<&Measurement>)]) -> Vec<Judge
     let mut compared = Vec::new();
     let mut judgements = Vec::new();
     for (check, measurement) in checks {
-        let Limit::NotWorse(limit) = check.limit else {
+        let &Limit::NotWorse(limit) = &check.limit else {
             continue;
         };
-        let evidence = measurement.and_then(|it| Some((it, it.sequential.as_ref()?)));
+        let evidence = measurement.and_then(|it| Some((it, it.sequential()?)));
         let place = judgements.len();
         let missing = match evidence {
             None => Some("no data yet".to_owned()),
@@ -51,7 +51,7 @@ pub fn judge_comparisons(checks: &[(&Check, Option<&Measurement>)]) -> Vec<Judge
         judgements.push(Judgement {
             check: check.name.clone(),
             metric: check.metric,
-            limit: check.limit,
+            limit: check.limit.clone(),
             samples_min: check.samples_min,
             verdict: Verdict::NoData,
             message: missing.unwrap_or_default(),
@@ -74,9 +74,9 @@ pub fn judge_comparisons(checks: &[(&Check, Option<&Measurement>)]) -> Vec<Judge
 pub fn log_mean_e(judgements: &[Judgement]) -> f64 {
     let weighted: Vec<(f64, f64)> = judgements
         .iter()
-        .filter_map(|judgement| match judgement.limit {
+        .filter_map(|judgement| match &judgement.limit {
             Limit::NotWorse(limit) => {
-                let evidence = judgement.measurement.as_ref()?.sequential.as_ref()?;
+                let evidence = judgement.measurement.as_ref()?.sequential()?;
                 Some((limit.share, evidence.log_e_worse))
             }
             _ => None,

@@ -1,6 +1,8 @@
-//! Thresholds: one measurement against one limit.
+//! One check against what was measured for it.
 
 use crate::comparison::judge_comparisons;
+use crate::{alarm, condition, trend};
+use sluice_model::analysis::{Evidence, Unit};
 use sluice_model::plan::{Check, Limit, Metric};
 use sluice_model::{Judgement, Measurement, Side, Verdict};
 
@@ -24,12 +26,24 @@ pub fn judge(check: &Check, measurement: Option<&Measurement>) -> Judgement {
     }
     let (verdict, message) = match measurement {
         None => (Verdict::NoData, "no data yet".to_owned()),
-        Some(measurement) => verdict_of(check, measurement),
+        Some(measurement) => match (&check.limit, &measurement.evidence) {
+            (Limit::Trend(_), Some(Evidence::Trend(facts))) => {
+                let judged = trend::judge(facts.clone());
+                (judged.verdict, judged.evidence.message)
+            }
+            (Limit::Alarm(settings), Some(Evidence::Alarm(facts))) => {
+                let shown = |value| show(check.metric, value);
+                let (state, message) = alarm::judge(settings, facts, shown);
+                (state.verdict(), message)
+            }
+            (Limit::Condition(limit), _) => condition::judge(limit, check.samples_min, measurement),
+            _ => verdict_of(check, measurement),
+        },
     };
     Judgement {
         check: check.name.clone(),
         metric: check.metric,
-        limit: check.limit,
+        limit: check.limit.clone(),
         samples_min: check.samples_min,
         verdict,
         message,
@@ -38,7 +52,7 @@ pub fn judge(check: &Check, measurement: Option<&Measurement>) -> Judgement {
 }
 
 /// Whether a limit compares with the baseline, and so needs traffic on the stable side.
-fn needs_baseline(limit: Limit) -> bool {
+fn needs_baseline(limit: &Limit) -> bool {
     matches!(limit, Limit::RelativeMax { .. } | Limit::RelativeMin { .. })
 }
 
@@ -58,27 +72,31 @@ fn verdict_of(check: &Check, measurement: &Measurement) -> (Verdict, String) {
         );
     };
     let baseline = finite(measurement.baseline);
-    if needs_baseline(check.limit) && measurement.baseline.count < samples_min {
+    if needs_baseline(&check.limit) && measurement.baseline.count < samples_min {
         let text = format!(
             "{} of {samples_min} samples on the stable side",
             measurement.baseline.count
         );
         return (Verdict::NoData, text);
     }
-    let (bound, at_most) = match (check.limit, baseline) {
-        (Limit::Max(max), _) => (max, true),
-        (Limit::Min(min), _) => (min, false),
+    let (bound, at_most) = match (&check.limit, baseline) {
+        (Limit::Max(max), _) => (*max, true),
+        (Limit::Min(min), _) => (*min, false),
         (Limit::RelativeMax { factor, margin }, Some(baseline)) => {
             (factor * baseline + margin, true)
         }
         (Limit::RelativeMin { factor, margin }, Some(baseline)) => {
             (factor * baseline - margin, false)
         }
-        (_, None) | (Limit::NotWorse(_), _) => {
+        (Limit::RelativeMax { .. } | Limit::RelativeMin { .. }, None) => {
             return (
                 Verdict::NoData,
                 "the stable side's value cannot be told".to_owned(),
             );
+        }
+        // Judged by their evidence, which is not there.
+        (Limit::NotWorse(_) | Limit::Trend(_) | Limit::Alarm(_) | Limit::Condition(_), _) => {
+            return (Verdict::NoData, "no data yet".to_owned());
         }
     };
     let within = if at_most {
@@ -102,7 +120,7 @@ fn verdict_of(check: &Check, measurement: &Measurement) -> (Verdict, String) {
         measurement.canary.count,
         show(check.metric, bound)
     );
-    if let (true, Some(baseline)) = (needs_baseline(check.limit), baseline) {
+    if let (true, Some(baseline)) = (needs_baseline(&check.limit), baseline) {
         text.push_str(&format!(
             " (stable: {} in {})",
             show(check.metric, baseline),
@@ -132,8 +150,8 @@ fn show(metric: Metric, value: f64) -> String {
         Metric::Latency(_) => format!("{value:.1} ms"),
         Metric::RequestRate => format!("{value:.1}/s"),
         Metric::Cpu => format!("{value:.2} cores"),
-        Metric::Memory => format!("{:.1} MiB", value / 1_048_576.0),
-        _ => format!("{value}"),
+        Metric::Memory => trend::value(Unit::Bytes, value),
+        _ => trend::value(Unit::Count, value),
     }
 }
 
@@ -167,7 +185,7 @@ mod tests {
             },
             from: sluice_model::Timestamp(0),
             window: Duration::from_secs(30),
-            sequential: None,
+            evidence: None,
         }
     }
 
@@ -186,100 +204,100 @@ mod tests {
             (
                 "clean",
                 Metric::ErrorRatio,
-                absolute,
+                &absolute,
                 sides(0.0, 100, 0.0, 0),
                 Verdict::Pass,
             ),
             (
                 "at the limit",
                 Metric::ErrorRatio,
-                absolute,
+                &absolute,
                 sides(0.01, 1_000, 0.0, 0),
                 Verdict::Pass,
             ),
             (
                 "above",
                 Metric::ErrorRatio,
-                absolute,
+                &absolute,
                 sides(0.02, 1_000, 0.0, 0),
                 Verdict::Fail,
             ),
             (
                 "two bad events",
                 Metric::ErrorRatio,
-                absolute,
+                &absolute,
                 sides(0.02, 100, 0.0, 0),
                 Verdict::Inconclusive,
             ),
             (
                 "a limit of zero takes one",
                 Metric::ErrorRatio,
-                Limit::Max(0.0),
+                &Limit::Max(0.0),
                 sides(0.01, 100, 0.0, 0),
                 Verdict::Fail,
             ),
             (
                 "few samples",
                 Metric::ErrorRatio,
-                absolute,
+                &absolute,
                 sides(1.0, 99, 0.0, 0),
                 Verdict::NoData,
             ),
             (
                 "not a number",
                 Metric::ErrorRatio,
-                absolute,
+                &absolute,
                 sides(f64::NAN, 100, 0.0, 0),
                 Verdict::NoData,
             ),
             (
                 "no baseline",
                 Metric::ErrorRatio,
-                relative,
+                &relative,
                 sides(0.5, 1_000, 0.0, 99),
                 Verdict::NoData,
             ),
             (
                 "within twice",
                 Metric::ErrorRatio,
-                relative,
+                &relative,
                 sides(0.024, 1_000, 0.01, 1_000),
                 Verdict::Pass,
             ),
             (
                 "beyond twice",
                 Metric::ErrorRatio,
-                relative,
+                &relative,
                 sides(0.026, 1_000, 0.01, 1_000),
                 Verdict::Fail,
             ),
             (
                 "slow",
                 Metric::Latency(0.99),
-                Limit::Max(100.0),
+                &Limit::Max(100.0),
                 sides(101.0, 100, 0.0, 0),
                 Verdict::Fail,
             ),
             (
                 "throughput kept",
                 Metric::RequestRate,
-                throughput,
+                &throughput,
                 sides(80.0, 800, 100.0, 1_000),
                 Verdict::Pass,
             ),
             (
                 "throughput lost",
                 Metric::RequestRate,
-                throughput,
+                &throughput,
                 sides(79.0, 790, 100.0, 1_000),
                 Verdict::Fail,
             ),
         ] {
-            let judgement = judge(&check(metric, limit), Some(&measured));
+            let judgement = judge(&check(metric, limit.clone()), Some(&measured));
             assert_eq!(judgement.verdict, expected, "{name}: {}", judgement.message);
         }
         assert_eq!(
-            judge(&check(Metric::Cpu, absolute), None).verdict,
+            judge(&check(Metric::Cpu, absolute.clone()), None).verdict,
             Verdict::NoData
         );
     }

@@ -13,6 +13,7 @@ use crate::evaluation::is_sound;
 pub use crate::evaluation::{Evaluator, evaluate};
 use crate::learned::latency_of;
 use serde::{Deserialize, Serialize};
+use sluice_model::analysis::Evidence;
 use sluice_model::plan::{Check, Limit, Metric};
 use sluice_model::{
     CheckName, Histogram, Measurement, RolloutId, Sequential, Side, SideCounters, SplitCounts,
@@ -360,7 +361,7 @@ impl Ledger {
             from: self.from,
             window: now.since(self.from),
             // What is no number proves nothing, and cannot be written down either.
-            sequential: is_sound(&sequential).then_some(sequential),
+            evidence: is_sound(&sequential).then_some(Evidence::Sequential(sequential)),
         })
     }
 }
@@ -445,7 +446,13 @@ impl Book {
                     events: both(&|side| side.latency.above(slow).saturating_add(side.timeouts)),
                 }
             }
-            Metric::RequestRate | Metric::Cpu | Metric::Memory | Metric::MirrorDiffRatio => {
+            Metric::RequestRate
+            | Metric::Cpu
+            | Metric::Memory
+            | Metric::OpenFiles
+            | Metric::InFlight
+            | Metric::MirrorDiffRatio
+            | Metric::Condition => {
                 return None;
             }
         })

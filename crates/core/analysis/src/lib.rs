@@ -4,11 +4,14 @@
 //! [`window`] turns cumulative counters into measurements. Pure: no clock, no IO. What follows from
 //! a verdict is the engine's business.
 //!
+//! [`standing`] keeps trends and alarms.
+//!
 //! [`sequential`] decides per request, with a bound on how often it is wrong however often it is looked
 //! at; [`ledger`] keeps the counts it needs and [`judge_comparisons`] holds its e-values against the bounds; [`confidence`] has the intervals, with the same guarantee, that people are shown beside it.
 
 pub mod alarm;
 mod comparison;
+mod condition;
 pub mod confidence;
 mod evaluation;
 mod judge;
@@ -17,6 +20,7 @@ pub mod ledger;
 pub mod neutrality;
 mod replay;
 pub mod sequential;
+pub mod standing;
 pub mod trend;
 pub mod window;
 mod words;

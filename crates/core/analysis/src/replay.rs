@@ -3,6 +3,8 @@
 use crate::comparison::judge_comparisons;
 use crate::judge::judge;
 use crate::ledger::evaluate;
+use crate::trend;
+use sluice_model::analysis::Evidence;
 use sluice_model::plan::{Check, Limit, OnTrouble};
 use sluice_model::{Judgement, Measurement};
 use std::time::Duration;
@@ -17,21 +19,37 @@ pub struct Replayed {
 }
 
 impl Replayed {
-    /// Whether verdict and e-values are the same, bit for bit.
+    /// Whether verdict, evidence and e-values are the same, bit for bit.
     #[must_use]
     pub fn is_same(&self) -> bool {
         self.stored.verdict == self.again.verdict && bits(&self.stored) == bits(&self.again)
     }
 }
 
-fn bits(judgement: &Judgement) -> Option<[u64; 3]> {
-    let evidence = judgement.measurement.as_ref()?.sequential.as_ref()?;
-    let logs = [
-        evidence.log_e_worse,
-        evidence.log_e_not_worse,
-        evidence.log_e_split,
-    ];
-    Some(logs.map(f64::to_bits))
+/// The computed figures of the evidence.
+fn bits(judgement: &Judgement) -> Vec<u64> {
+    let evidence = judgement
+        .measurement
+        .as_ref()
+        .and_then(|it| it.evidence.as_ref());
+    let figures = match evidence {
+        Some(Evidence::Sequential(it)) => {
+            vec![it.log_e_worse, it.log_e_not_worse, it.log_e_split]
+        }
+        Some(Evidence::Trend(facts)) => facts
+            .look
+            .iter()
+            .flat_map(|look| {
+                let slope = look.slope;
+                [slope.per_second]
+                    .into_iter()
+                    .chain(slope.lower_bound)
+                    .chain(slope.likely_bound)
+            })
+            .collect(),
+        Some(Evidence::Alarm(_) | Evidence::Values(_)) | None => Vec::new(),
+    };
+    figures.into_iter().map(f64::to_bits).collect()
 }
 
 /// Judges the evidence of one entry again. The comparisons among it are judged together, as they were.
@@ -49,7 +67,7 @@ pub fn replay(evidence: &[Judgement]) -> Vec<Replayed> {
         .iter()
         .zip(&compared)
         .filter_map(|(stored, (check, measured))| {
-            let again = match check.limit {
+            let again = match &check.limit {
                 Limit::NotWorse(_) => comparisons.next()?,
                 _ => judge(check, *measured),
             };
@@ -66,7 +84,7 @@ fn check_of(judgement: &Judgement) -> Check {
     Check {
         name: judgement.check.clone(),
         metric: judgement.metric,
-        limit: judgement.limit,
+        limit: judgement.limit.clone(),
         window: Duration::ZERO,
         samples_min: judgement.samples_min,
         on_fail: OnTrouble::Abort,
@@ -75,9 +93,13 @@ fn check_of(judgement: &Judgement) -> Check {
 
 fn computed_again(judgement: &Judgement) -> Option<Measurement> {
     let mut measurement = judgement.measurement.clone()?;
-    if let (Limit::NotWorse(limit), Some(evidence)) = (judgement.limit, &mut measurement.sequential)
-    {
-        evaluate(&limit, evidence);
+    match (&judgement.limit, &mut measurement.evidence) {
+        (Limit::NotWorse(limit), Some(Evidence::Sequential(evidence))) => evaluate(limit, evidence),
+        (Limit::Trend(_), Some(Evidence::Trend(facts))) => {
+            *facts = trend::replay(facts).evidence.facts;
+        }
+        // An alarm's state and a condition's value are computed when they are judged.
+        _ => {}
     }
     Some(measurement)
 }

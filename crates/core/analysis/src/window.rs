@@ -4,7 +4,8 @@
 //! between now and the snapshot at the window's start, which never lies before the step's traffic
 //! began.
 
-use sluice_model::plan::{Check, Metric};
+use sluice_model::analysis::Evidence;
+use sluice_model::plan::{Check, Limit, Metric};
 use sluice_model::{Measurement, RevisionNumber, Side, SideCounters, Timestamp};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -12,13 +13,32 @@ use std::time::Duration;
 /// Most snapshots that a history keeps.
 pub const SNAPSHOTS_MAX: usize = 128;
 
-/// CPU and memory of a revision's replicas.
+/// What a revision's replicas use and have on hand.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Usage {
     /// All replicas together, in cores.
     pub cpu_cores: f64,
     /// Resident memory of the largest replica, in bytes.
     pub memory_bytes: u64,
+    /// Open file descriptors of the replica that has the most.
+    pub open_files: u64,
+    /// The replica that is followed over time.
+    pub eldest: Option<ReplicaGauges>,
+}
+
+/// What one replica has on hand, and the most that it could have.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ReplicaGauges {
+    /// How long its process has been running.
+    pub age: Duration,
+    /// Resident memory, in bytes.
+    pub memory_bytes: u64,
+    /// The most that the machine has for it.
+    pub memory_bytes_ceiling: Option<u64>,
+    /// Open file descriptors.
+    pub open_files: u64,
+    /// The most that it may have.
+    pub open_files_ceiling: Option<u64>,
 }
 
 /// What is known of all revisions of a service at one moment.
@@ -88,28 +108,55 @@ impl History {
             .find(|(at, _)| *at <= start)
             .or_else(|| self.snapshots.front())?;
         let window = now.since(*from);
-        let side = |revision: RevisionNumber| {
+        let counted = |revision: RevisionNumber| {
             let before = earlier.counters.get(&revision);
-            let counters = match (current.counters.get(&revision), before) {
+            match (current.counters.get(&revision), before) {
                 (Some(now), Some(before)) => now.since(before),
                 (Some(now), None) => now.clone(),
                 (None, _) => SideCounters::default(),
-            };
-            value_of(
-                check.metric,
-                &counters,
-                current.usage.get(&revision),
-                window,
-            )
+            }
+        };
+        let usage = |revision: RevisionNumber| current.usage.get(&revision);
+        let side = |revision: RevisionNumber| {
+            let counters = counted(revision);
+            value_of(check.metric, &counters, usage(revision), window)
+        };
+        let evidence = match check.limit {
+            Limit::Condition(_) => {
+                let values = |revision| values_of(&counted(revision), usage(revision), window);
+                let sides = [("canary", Some(canary)), ("baseline", baseline)];
+                let known = sides.into_iter().flat_map(|(side, revision)| {
+                    let values = revision.map(values).unwrap_or_default();
+                    let named = values.into_iter();
+                    named.map(move |(name, value)| (format!("{side}.{name}"), value))
+                });
+                Some(Evidence::Values(known.collect()))
+            }
+            _ => None,
         };
         Some(Measurement {
             canary: side(canary),
             baseline: baseline.map(side).unwrap_or_default(),
             from: *from,
             window,
-            sequential: None,
+            evidence,
         })
     }
+}
+
+/// Every named metric's value on one side, where it can be told.
+fn values_of(
+    counters: &SideCounters,
+    usage: Option<&Usage>,
+    window: Duration,
+) -> Vec<(&'static str, f64)> {
+    let named = Metric::NAMED.into_iter();
+    named
+        .filter_map(|(name, metric)| {
+            let value = value_of(metric, counters, usage, window).value?;
+            value.is_finite().then_some((name, value))
+        })
+        .collect()
 }
 
 /// A metric's value on one side, from what was counted within the window.
@@ -146,6 +193,19 @@ pub fn value_of(
         },
         Metric::Memory => Side {
             value: usage.map(|usage| usage.memory_bytes as f64),
+            count: counters.requests,
+        },
+        Metric::OpenFiles => Side {
+            value: usage.map(|usage| usage.open_files as f64),
+            count: counters.requests,
+        },
+        Metric::InFlight => Side {
+            value: Some(counters.in_flight as f64),
+            count: counters.requests,
+        },
+        // A condition has no value of its own, and is judged by those that it names.
+        Metric::Condition => Side {
+            value: None,
             count: counters.requests,
         },
     }

@@ -10,8 +10,8 @@
 )]
 
 use sluice_analysis::alarm::{
-    Alarm, AlarmEvidence, AlarmSettings, AlarmState, BadAlarmSettings, Breach, HISTORY_MAX,
-    LateDatapoint, MissingData,
+    Alarm, AlarmFacts, AlarmSettings, AlarmState, BadAlarmSettings, Breach, HISTORY_MAX,
+    LateDatapoint, MissingData, judge,
 };
 use sluice_model::{Timestamp, Verdict};
 use std::time::Duration;
@@ -33,6 +33,11 @@ fn minute(number: i64) -> Timestamp {
     Timestamp(number * 60_000)
 }
 
+/// The state of an alarm now, by its facts alone.
+fn state(alarm: &mut Alarm, settings: &AlarmSettings, now: Timestamp) -> AlarmState {
+    judge(settings, &alarm.facts(now), |value| value.to_string()).0
+}
+
 /// The states after each datapoint of a row.
 fn states(settings: AlarmSettings, row: &str) -> Vec<AlarmState> {
     let mut alarm = Alarm::new(settings, minute(0)).unwrap();
@@ -46,10 +51,9 @@ fn states(settings: AlarmSettings, row: &str) -> Vec<AlarmState> {
                 _ => None,
             };
             alarm.push(minute(number), value).unwrap();
-            let evidence = alarm.evidence(minute(number));
-            assert_eq!(evidence.state, alarm.state());
-            assert_eq!(evidence.replay(), evidence.state, "{evidence:?}");
-            evidence.state
+            let state = state(&mut alarm, &settings, minute(number));
+            assert_eq!(state, alarm.state());
+            state
         })
         .collect()
 }
@@ -161,20 +165,23 @@ fn what_is_not_a_number_is_missing() {
 
 #[test]
 fn periods_that_nobody_reported_are_missing() {
-    let mut alarm = Alarm::new(settings(2, 3, MissingData::Missing), minute(0)).unwrap();
+    let settings = settings(2, 3, MissingData::Missing);
+    let mut alarm = Alarm::new(settings, minute(0)).unwrap();
     for number in 1..=3 {
         alarm.push(minute(number), Some(1.0)).unwrap();
     }
     // A period of grace for a late report, then one missing datapoint a period.
-    let after = |alarm: &mut Alarm, number| alarm.evidence(minute(number)).datapoints.len();
+    let after = |alarm: &mut Alarm, number| alarm.facts(minute(number)).datapoints.len();
     assert_eq!(after(&mut alarm, 4), 3);
     assert_eq!(after(&mut alarm, 5), 4);
-    assert_eq!(alarm.evidence(minute(5)).state, AlarmState::Ok);
-    let silent = alarm.evidence(minute(60));
-    assert_eq!(silent.state, AlarmState::InsufficientData);
-    assert_eq!(silent.verdict, Verdict::NoData);
+    assert_eq!(state(&mut alarm, &settings, minute(5)), AlarmState::Ok);
+    let (silent, message) = judge(&settings, &alarm.facts(minute(60)), |value| {
+        value.to_string()
+    });
+    assert_eq!(silent, AlarmState::InsufficientData);
+    assert_eq!(silent.verdict(), Verdict::NoData);
     assert_eq!(
-        silent.message,
+        message,
         "0 of the last 5 datapoints above 5, alarm at 2 of 3; 5 missing"
     );
     // A report that skips periods leaves a gap, one that is a little late does not.
@@ -182,7 +189,7 @@ fn periods_that_nobody_reported_are_missing() {
     alarm
         .push(Timestamp(minute(61).0 + 20_000), Some(9.0))
         .unwrap();
-    assert_eq!(alarm.evidence(minute(61)).state, AlarmState::Alarm);
+    assert_eq!(state(&mut alarm, &settings, minute(61)), AlarmState::Alarm);
 }
 
 #[test]
@@ -237,7 +244,8 @@ fn settings_that_are_no_alarm_are_refused() {
 fn what_an_alarm_keeps_is_bounded() {
     let mut random = fastrand::Rng::with_seed(3);
     for _ in 0..50 {
-        let mut alarm = Alarm::new(settings(1, 2, MissingData::Missing), minute(0)).unwrap();
+        let settings = settings(1, 2, MissingData::Missing);
+        let mut alarm = Alarm::new(settings, minute(0)).unwrap();
         let mut now = 0_i64;
         for _ in 0..500 {
             now = now.saturating_add(random.i64(-100_000..200_000) << random.u32(0..40));
@@ -245,20 +253,17 @@ fn what_an_alarm_keeps_is_bounded() {
             if let Err(late) = alarm.push(Timestamp(now), value) {
                 assert!(late.end <= late.last);
             }
-            let evidence = alarm.evidence(Timestamp(now));
-            assert_eq!(evidence.replay(), evidence.state);
-            assert!(evidence.datapoints.len() <= 4);
+            let by_facts = state(&mut alarm, &settings, Timestamp(now));
+            assert_eq!(by_facts, alarm.state());
+            assert!(alarm.facts(Timestamp(now)).datapoints.len() <= 4);
         }
         assert!(alarm.history().count() <= HISTORY_MAX);
         let stored = serde_json::to_string(&alarm).unwrap();
         let read: Alarm = serde_json::from_str(&stored).unwrap();
         assert_eq!(read, alarm);
-        let evidence = alarm.evidence(Timestamp(now));
-        let stored = serde_json::to_string(&evidence).unwrap();
-        assert_eq!(
-            serde_json::from_str::<AlarmEvidence>(&stored).unwrap(),
-            evidence
-        );
+        let facts = alarm.facts(Timestamp(now));
+        let stored = serde_json::to_string(&facts).unwrap();
+        assert_eq!(serde_json::from_str::<AlarmFacts>(&stored).unwrap(), facts);
     }
 }
 

@@ -91,7 +91,7 @@ fn judged(ledger: &Ledger, check: &Check, percent: f64) -> Judgement {
 
 /// Requests and events on the canary and on the baseline, at each weight.
 fn counted(ledger: &Ledger, check: &Check) -> Vec<(f64, [u64; 4])> {
-    let evidence = measured(ledger, check, 5.0).sequential.unwrap();
+    let evidence = measured(ledger, check, 5.0).sequential().unwrap().clone();
     let counts = evidence.counts.iter();
     counts
         .map(|it| {
@@ -345,7 +345,7 @@ fn comparisons_share_one_bound_and_the_culprits_are_named() {
     // Alone it would be worse; as one of three it has a third of the bound.
     let close = (1..20).map(judged).find(|judgements| {
         let alone = judgements[0].measurement.as_ref().unwrap();
-        alone.sequential.as_ref().unwrap().log_e_worse >= line
+        alone.sequential().unwrap().log_e_worse >= line
     });
     let close = close.unwrap();
     assert!(log_mean_e(&close) < line && close[0].verdict != Verdict::Fail);

@@ -30,8 +30,8 @@
 //! Parser and interpreter are Sluice's own, and the tests hold them against the `cel` crate. `cel` has no type
 //! checker, so that a tree with types is needed in any case; and its parser brings caches and locks that all threads
 //! share into a crate that must be pure, and takes stack by the length of the text. Everything here has a
-//! bound: [`TEXT_MAX`], [`NESTING_MAX`], [`DEPTH_MAX`], [`PROBLEMS_MAX`], [`STEPS_MAX`]. It knows no metric, no
-//! rollout and no clock.
+//! bound: [`TEXT_MAX`], [`NESTING_MAX`], [`DEPTH_MAX`], [`PROBLEMS_MAX`], [`STEPS_MAX`]. It knows the names
+//! of metrics (`of_checks`), and no rollout and no clock.
 
 mod check;
 mod condition;
@@ -39,6 +39,7 @@ mod environment;
 mod evaluate;
 mod functions;
 mod nearest;
+mod of_checks;
 mod parse;
 mod problem;
 mod span_of_time;
@@ -51,6 +52,7 @@ pub use check::PROBLEMS_MAX;
 pub use condition::Condition;
 pub use environment::{BadEnvironment, Environment};
 pub use evaluate::{Cause, EvaluationError, STEPS_MAX};
+pub use of_checks::{BASELINE, CANARY, environment_of_checks};
 pub use parse::{DEPTH_MAX, NESTING_MAX, TEXT_MAX};
 pub use problem::{Problem, Problems};
 pub use types::Type;

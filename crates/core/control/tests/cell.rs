@@ -84,7 +84,7 @@ impl World for Fake {
             baseline: side(0.0),
             from,
             window: now.since(from),
-            sequential: None,
+            evidence: None,
         };
         Observation {
             settled: self.settled,

@@ -35,7 +35,7 @@ pub(crate) fn judge_all(turn: &Turn<'_>) -> Vec<Judgement> {
         .checks
         .iter()
         .chain(of_plan)
-        .filter(|check| !(all_traffic && needs_baseline(check)));
+        .filter(|check| !(all_traffic && check.limit.needs_baseline()));
     let (comparisons, thresholds): (Vec<&Check>, Vec<&Check>) =
         judged.partition(|check| matches!(check.limit, Limit::NotWorse(_)));
     let compared: Vec<(&Check, Option<&Measurement>)> = comparisons
@@ -45,7 +45,11 @@ pub(crate) fn judge_all(turn: &Turn<'_>) -> Vec<Judgement> {
     let mut judgements = sluice_analysis::judge_comparisons(&compared);
     judgements.extend(thresholds.into_iter().map(|check| {
         let measured = turn.observation.measurements.get(&check.name);
-        let of_this_step = measured.filter(|it| it.from >= since && it.from <= turn.now);
+        let of_this_step = measured.filter(|it| match check.limit {
+            // Carried from step to step, and looked at in this one.
+            Limit::Trend(_) => it.from >= rollout.started_at && it.from.after(it.window) > since,
+            _ => it.from >= since && it.from <= turn.now,
+        });
         sluice_analysis::judge(check, of_this_step)
     }));
     judgements
@@ -69,7 +73,7 @@ fn evidence_of_now<'t>(
     let since = rollout.traffic_since.unwrap_or(rollout.started_at);
     turn.observation.measurements.get(&check.name).filter(|it| {
         it.from.after(it.window) > since
-            && it.sequential.as_ref().is_some_and(|evidence| {
+            && it.sequential().is_some_and(|evidence| {
                 (evidence.rollout, evidence.attempt) == (rollout.id, rollout.attempt)
                     && Some(evidence.weight) == weight
             })
@@ -98,11 +102,4 @@ fn exposes_everything(exposure: &Exposure, replacing: bool) -> bool {
         Exposure::Rolling { .. } => !replacing,
         Exposure::Recreate => true,
     }
-}
-
-fn needs_baseline(check: &Check) -> bool {
-    matches!(
-        check.limit,
-        Limit::RelativeMax { .. } | Limit::RelativeMin { .. } | Limit::NotWorse(_)
-    )
 }

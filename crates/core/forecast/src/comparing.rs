@@ -149,7 +149,9 @@ mod tests {
     use super::*;
     use sluice_analysis::judge_comparisons;
     use sluice_model::plan::{Check, Limit, Metric, OnTrouble};
-    use sluice_model::{CheckName, Measurement, Side, Timestamp, Verdict, Weight, WeightCounts};
+    use sluice_model::{
+        CheckName, Evidence, Measurement, Side, Timestamp, Verdict, Weight, WeightCounts,
+    };
     use std::time::Duration;
 
     fn comparison(name: &str, signal: usize, share: f64) -> Comparison {
@@ -210,7 +212,9 @@ mod tests {
                     baseline: Side::default(),
                     from: Timestamp(0),
                     window: Duration::ZERO,
-                    sequential: Some(serde_json::from_value(stored).expect("evidence")),
+                    evidence: Some(Evidence::Sequential(
+                        serde_json::from_value(stored).expect("evidence"),
+                    )),
                 };
                 (check, measurement)
             })

@@ -194,7 +194,7 @@ fn batches(plan: &Plan, step: &Step) -> u32 {
 
 /// The event that a check counts.
 fn signal_of(check: &Check, traffic: &Traffic) -> Option<Signal> {
-    match (check.metric, check.limit) {
+    match (check.metric, &check.limit) {
         (Metric::ErrorRatio, _) => Some(Signal::Failed),
         (Metric::ClientErrorRatio, _) => Some(Signal::ClientError),
         (Metric::TimeoutRatio, _) => Some(Signal::TimedOut),
@@ -219,8 +219,8 @@ fn comparisons<'c>(
 ) -> Vec<Comparison> {
     let mut all: Vec<Comparison> = Vec::new();
     for check in checks {
-        let (Limit::NotWorse(limit), Some(signal)) = (
-            check.limit,
+        let (&Limit::NotWorse(limit), Some(signal)) = (
+            &check.limit,
             signal_of(check, traffic).and_then(|signal| signals.place(signal)),
         ) else {
             continue;

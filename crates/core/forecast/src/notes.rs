@@ -23,11 +23,11 @@ impl Notes {
             ));
             return false;
         }
-        let relative = !matches!(check.limit, Limit::Max(_) | Limit::Min(_));
-        if relative && weight == Weight::FULL {
+        if check.limit.needs_baseline() && weight == Weight::FULL {
             return false; // The engine does not judge it there either.
         }
-        let is_countable = match (check.metric, check.limit) {
+        let is_countable = match (check.metric, &check.limit) {
+            (_, Limit::Alarm(_) | Limit::Trend(_) | Limit::Condition(_)) => false,
             (Metric::ErrorRatio | Metric::ClientErrorRatio | Metric::TimeoutRatio, _)
             | (Metric::Latency(_), Limit::NotWorse(_) | Limit::Max(_)) => true,
             (Metric::RequestRate, limit) => !matches!(limit, Limit::NotWorse(_)),

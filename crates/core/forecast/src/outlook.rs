@@ -7,7 +7,6 @@ use crate::comparing::accepted;
 use crate::course::{Comparison, Course, Phase};
 use serde::Serialize;
 use sluice_analysis::sequential::{Betting, Counts, Direction, Rates, Segment};
-use sluice_model::plan::Limit;
 use sluice_model::time::format_span;
 use sluice_model::{CheckName, millis};
 use std::time::Duration;
@@ -183,10 +182,7 @@ fn too_few(course: &Course, phase: &Phase) -> Vec<String> {
             let check = &threshold.check;
             let per_second = course.traffic.rate * phase.weight;
             let come = per_second * check.window.as_secs_f64();
-            let relative = matches!(
-                check.limit,
-                Limit::RelativeMax { .. } | Limit::RelativeMin { .. }
-            );
+            let relative = check.limit.needs_baseline();
             let of_stable = course.traffic.rate * (1.0 - phase.weight) * check.window.as_secs_f64();
             let come = if relative { come.min(of_stable) } else { come };
             (come < check.samples_min as f64).then(|| {

@@ -66,7 +66,7 @@ impl<'c> Window<'c> {
         let [canary, canary_events, baseline, baseline_events] =
             std::array::from_fn(|at| self.counted[at] - earlier[at]);
         let side = |events: u64, requests: u64| Side {
-            value: value(check.metric, check.limit, events, requests, window),
+            value: value(check.metric, &check.limit, events, requests, window),
             count: requests,
         };
         let measurement = Measurement {
@@ -74,7 +74,7 @@ impl<'c> Window<'c> {
             baseline: side(baseline_events, baseline),
             from: Timestamp(i64::try_from(from).unwrap_or(i64::MAX)),
             window,
-            sequential: None,
+            evidence: None,
         };
         judge(check, Some(&measurement)).verdict
     }
@@ -82,7 +82,7 @@ impl<'c> Window<'c> {
 
 fn value(
     metric: Metric,
-    limit: Limit,
+    limit: &Limit,
     events: u64,
     requests: u64,
     window: Duration,
@@ -96,7 +96,7 @@ fn value(
         (Metric::Latency(quantile), Limit::Max(max)) => {
             let within = (quantile * requests as f64).ceil() as u64;
             Some(if events <= requests - within.clamp(1, requests) {
-                max
+                *max
             } else {
                 max + max.abs().max(1.0)
             })

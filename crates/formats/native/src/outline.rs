@@ -4,8 +4,10 @@
 //! time here is the earliest one.
 
 use serde::Serialize;
+use sluice_model::analysis::{AlarmSettings, Breach};
 use sluice_model::plan::{
     CanarySize, Check, Exposure, Hook, HookAction, Limit, Metric, NotWorse, OnTrouble, Step,
+    TrendLimit,
 };
 use sluice_model::routes::{Condition, RequestMatch, TextMatch};
 use sluice_model::time::format_span;
@@ -204,22 +206,25 @@ fn match_text(entry: &RequestMatch) -> String {
 
 /// A check for people: `errors: failed requests at most 2 × stable + 1 % (1m, 200 samples), else abort`.
 fn check_text(check: &Check) -> String {
-    let limit = match check.limit {
-        Limit::Max(max) => format!("at most {}", value_text(check.metric, max)),
-        Limit::Min(min) => format!("at least {}", value_text(check.metric, min)),
+    let limit = match &check.limit {
+        Limit::Max(max) => format!("at most {}", value_text(check.metric, *max)),
+        Limit::Min(min) => format!("at least {}", value_text(check.metric, *min)),
         Limit::RelativeMax { factor, margin } => {
             format!(
                 "at most {factor} × stable{}",
-                margin_text(check.metric, '+', margin)
+                margin_text(check.metric, '+', *margin)
             )
         }
         Limit::RelativeMin { factor, margin } => {
             format!(
                 "at least {factor} × stable{}",
-                margin_text(check.metric, '-', margin)
+                margin_text(check.metric, '-', *margin)
             )
         }
-        Limit::NotWorse(limit) => return comparison_text(check, limit),
+        Limit::NotWorse(limit) => return comparison_text(check, *limit),
+        Limit::Alarm(alarm) => return alarm_text(check, alarm),
+        Limit::Trend(trend) => return trend_text(check, trend),
+        Limit::Condition(condition) => format!("`{}`", condition.text),
     };
     format!(
         "{}: {} {limit} ({}, {}), else {}",
@@ -270,6 +275,41 @@ fn comparison_text(check: &Check, limit: NotWorse) -> String {
     )
 }
 
+/// An alarm for people: `errors: failed requests above 1 % in 3 of 5 datapoints of 1m, else abort`.
+fn alarm_text(check: &Check, alarm: &AlarmSettings) -> String {
+    let beyond = match alarm.breach {
+        Breach::Above => "above",
+        Breach::AtOrAbove => "at or above",
+        Breach::Below => "below",
+        Breach::AtOrBelow => "at or below",
+    };
+    format!(
+        "{}: {} not {beyond} {} in {} of {} datapoints of {}, else {}",
+        check.name,
+        metric_text(check.metric),
+        value_text(check.metric, alarm.threshold),
+        alarm.datapoints_to_alarm,
+        alarm.evaluation_periods,
+        format_span(alarm.period),
+        trouble_text(check.on_fail)
+    )
+}
+
+/// A trend for people: `memory: memory does not reach 512 MiB within 1d, else abort`.
+fn trend_text(check: &Check, trend: &TrendLimit) -> String {
+    let ceiling = match trend.ceiling {
+        Some(ceiling) => value_text(check.metric, ceiling),
+        None => "what the machine allows".to_owned(),
+    };
+    format!(
+        "{}: {} not on the way to {ceiling} within {}, else {}",
+        check.name,
+        metric_text(check.metric),
+        format_span(trend.horizon),
+        trouble_text(check.on_fail)
+    )
+}
+
 fn margin_text(metric: Metric, sign: char, margin: f64) -> String {
     if margin == 0.0 {
         String::new()
@@ -287,7 +327,10 @@ fn metric_text(metric: Metric) -> String {
         Metric::RequestRate => "requests".to_owned(),
         Metric::Cpu => "CPU".to_owned(),
         Metric::Memory => "memory".to_owned(),
+        Metric::OpenFiles => "open files".to_owned(),
+        Metric::InFlight => "requests in flight".to_owned(),
         Metric::MirrorDiffRatio => "different answers".to_owned(),
+        Metric::Condition => "holds:".to_owned(),
     }
 }
 
@@ -303,6 +346,7 @@ fn value_text(metric: Metric, value: f64) -> String {
         Metric::RequestRate => format!("{}/s", rounded(value)),
         Metric::Cpu => format!("{} cores", rounded(value)),
         Metric::Memory => format!("{} MiB", rounded(value / 1_048_576.0)),
+        Metric::OpenFiles | Metric::InFlight | Metric::Condition => format!("{}", rounded(value)),
     }
 }
 

@@ -151,7 +151,7 @@ impl Watch {
         measured: &Measurement,
         traffic: &Traffic,
     ) {
-        let Some(evidence) = &measured.sequential else {
+        let Some(evidence) = measured.sequential() else {
             self.promise(false, at, "evidence can always be computed", || {
                 format!("{}: {measured:?}", check.name)
             });
@@ -245,7 +245,7 @@ impl Watch {
         judged: Option<&Judgement>,
     ) {
         let measured = judged.and_then(|it| it.measurement.as_ref());
-        let evidence = measured.and_then(|it| it.sequential.as_ref());
+        let evidence = measured.and_then(|it| it.sequential());
         let weight = match step.exposure {
             Exposure::Split { weight, .. } => Some(weight),
             _ => None,

@@ -31,11 +31,7 @@ fn step_in(entry: &ReportEntry) -> Option<u32> {
 /// Whether a check of a step can, and so must, have passed.
 fn must_pass(step: &Step, check: &Check, of_plan: bool) -> bool {
     let compared = matches!(check.limit, Limit::NotWorse(_));
-    let relative = compared
-        || matches!(
-            check.limit,
-            Limit::RelativeMax { .. } | Limit::RelativeMin { .. }
-        );
+    let relative = check.limit.needs_baseline();
     match &step.exposure {
         Exposure::Split { weight, .. } if compared && *weight == Weight::ZERO => !of_plan,
         Exposure::Split { weight, .. } if relative && *weight == Weight::FULL => false,

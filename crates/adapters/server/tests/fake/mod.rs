@@ -430,7 +430,7 @@ pub fn judgement(check: &str, verdict: Verdict, message: &str) -> Judgement {
             },
             from: NOW,
             window: Duration::from_secs(60),
-            sequential: None,
+            evidence: None,
         }),
     }
 }

@@ -62,7 +62,7 @@ pub(crate) fn entry(message: &str) -> ReportEntry {
                 canary: side,
                 baseline: side,
                 window: Duration::from_secs(60),
-                sequential: None,
+                evidence: None,
             }),
         }],
     }

@@ -24,16 +24,19 @@ mod looks;
 mod slope;
 mod words;
 
-pub use evidence::{Against, Look, LookPoint, Saturation, TrendEvidence, TrendFacts, TrendVerdict};
+pub use evidence::{TrendEvidence, TrendVerdict, judge, replay};
 pub use looks::FIRST_LOOK_BLOCKS;
-pub use slope::{LIKELY_LEVEL, MEMORY_POINTS_MIN, Slope};
-pub use words::Unit;
+pub use slope::{LIKELY_LEVEL, MEMORY_POINTS_MIN};
+pub use sluice_model::analysis::{
+    Against, Look, LookPoint, Saturation, Slope, TrendFacts, TrendSettings, Unit,
+};
 
+use evidence::take_look;
 use floor::{Block, Floor};
 use serde::{Deserialize, Serialize};
-use sluice_model::millis;
 use std::collections::BTreeMap;
 use std::time::Duration;
+pub(crate) use words::value;
 use words::whole_millis;
 
 /// Most blocks of a side: two hours of half-minute blocks. When they are full, neighbours are merged and blocks
@@ -43,37 +46,6 @@ pub const BLOCKS_MAX: u64 = 240;
 pub const SILENT_BLOCKS: u32 = 4;
 /// Blocks at the limit, one after the other, that count as saturated.
 const SATURATED_BLOCKS: usize = 2;
-
-/// What a trend is held to.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct TrendSettings {
-    /// Time over which the minimum is taken; longer than the time between two collections of garbage if
-    /// possible, and with a few samples in it. More than zero.
-    #[serde(with = "millis")]
-    pub block: Duration,
-    /// Age below which a replica is not judged.
-    #[serde(with = "millis")]
-    pub warm_up: Duration,
-    /// Samples that a block needs to count; at least 1. The minimum of a single sample is not a floor.
-    pub samples_per_block_min: u32,
-    /// Share of harmless rollouts in which it may fail, over all looks together; above 0 and below 0.5.
-    pub false_alarm_max: f64,
-    /// How values are written in messages.
-    pub unit: Unit,
-}
-
-impl Default for TrendSettings {
-    fn default() -> Self {
-        Self {
-            block: Duration::from_secs(30),
-            warm_up: Duration::from_secs(30),
-            samples_per_block_min: 2,
-            false_alarm_max: 0.0025,
-            unit: Unit::Bytes,
-        }
-    }
-}
 
 /// Settings with which no trend can be told.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -181,6 +153,12 @@ impl Trend {
         Ok(())
     }
 
+    /// The present length of a block.
+    #[must_use]
+    pub fn block(&self) -> Duration {
+        self.block
+    }
+
     /// The replica of this side was restarted: its age begins again. What was learnt before stays, as a series of its own.
     pub fn restarted(&mut self, side: Side) {
         match side {
@@ -201,6 +179,16 @@ impl Trend {
         limit: Option<f64>,
         horizon: Duration,
     ) -> TrendVerdict {
+        judge(self.facts(now_age, limit, horizon))
+    }
+
+    /// What [`Trend::verdict`] judges.
+    pub fn facts(
+        &mut self,
+        now_age: Duration,
+        limit: Option<f64>,
+        horizon: Duration,
+    ) -> TrendFacts {
         let last_age = self.canary.last_age();
         let age = now_age.max(last_age.unwrap_or_default());
         self.canary.close_until(&self.settings, self.block, age);
@@ -233,7 +221,6 @@ impl Trend {
             thin_blocks: self.canary.thin,
             look: self.look.clone(),
         }
-        .judge()
     }
 
     /// Time in which the new side could be watched, of its present life.
@@ -272,7 +259,7 @@ impl Trend {
             return None;
         }
         let level = looks::level(number, self.settings.false_alarm_max);
-        Look::taken(number, level, against, self.block, points)
+        take_look(number, level, against, self.block, points)
     }
 
     /// The baseline's minima by age; of several lives the last one's.

@@ -16,7 +16,7 @@
 //! This is a test for a number of points that is fixed before one looks; `looks` says when it may be asked.
 
 use super::looks::quantile_above;
-use serde::{Deserialize, Serialize};
+use sluice_model::analysis::Slope;
 
 /// One point of a series.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -36,19 +36,6 @@ pub const LIKELY_LEVEL: f64 = 0.1;
 pub const MEMORY_POINTS_MIN: usize = 20;
 /// Largest autocorrelation that is corrected for; beyond it there is next to nothing to be told.
 const MEMORY_MAX: f64 = 0.9;
-
-/// A slope and how small it may be.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Slope {
-    /// The median slope, per second.
-    pub per_second: f64,
-    /// The one-sided lower confidence bound, per second; absent when there are too few pairs for one at
-    /// this level.
-    pub lower_bound: Option<f64>,
-    /// The same at [`LIKELY_LEVEL`]: what is below zero here is not told from noise at all.
-    pub likely_bound: Option<f64>,
-}
 
 /// The slope of `points` with the lower bound that lies above the truth with probability `level`; `None` without a pair of points at different times.
 pub(super) fn theil_sen(points: &[SlopePoint], level: f64) -> Option<Slope> {

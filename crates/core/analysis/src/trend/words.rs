@@ -1,39 +1,26 @@
 //! Values, rates and spans as a person reads them in a trend's message.
 
-use serde::{Deserialize, Serialize};
+use sluice_model::analysis::Unit;
 use sluice_model::time::format_span;
 use std::time::Duration;
 
-/// How a gauge's values are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Unit {
-    /// Bytes, as KiB, MiB or GiB.
-    #[default]
-    Bytes,
-    /// A number of things: descriptors, messages, connections.
-    Count,
+/// A value in words.
+pub(crate) fn value(unit: Unit, value: f64) -> String {
+    const STEP: f64 = 1_024.0;
+    match unit {
+        Unit::Count => format!("{}", (value * 10.0).round() / 10.0),
+        Unit::Bytes if value.abs() < STEP => format!("{value:.0} B"),
+        Unit::Bytes if value.abs() < STEP * STEP => format!("{:.1} KiB", value / STEP),
+        Unit::Bytes if value.abs() < STEP * STEP * STEP => {
+            format!("{:.1} MiB", value / (STEP * STEP))
+        }
+        Unit::Bytes => format!("{:.1} GiB", value / (STEP * STEP * STEP)),
+    }
 }
 
-impl Unit {
-    /// A value in words.
-    pub(super) fn value(self, value: f64) -> String {
-        const STEP: f64 = 1_024.0;
-        match self {
-            Unit::Count => format!("{}", (value * 10.0).round() / 10.0),
-            Unit::Bytes if value.abs() < STEP => format!("{value:.0} B"),
-            Unit::Bytes if value.abs() < STEP * STEP => format!("{:.1} KiB", value / STEP),
-            Unit::Bytes if value.abs() < STEP * STEP * STEP => {
-                format!("{:.1} MiB", value / (STEP * STEP))
-            }
-            Unit::Bytes => format!("{:.1} GiB", value / (STEP * STEP * STEP)),
-        }
-    }
-
-    /// A rate per second, in words, per minute.
-    pub(super) fn rate(self, per_second: f64) -> String {
-        format!("{}/min", self.value(per_second * 60.0))
-    }
+/// A rate per second, in words, per minute.
+pub(super) fn rate(unit: Unit, per_second: f64) -> String {
+    format!("{}/min", value(unit, per_second * 60.0))
 }
 
 /// A span as it will be read back when it was stored.
@@ -60,9 +47,9 @@ mod tests {
 
     #[test]
     fn values_and_spans_are_short() {
-        assert_eq!(Unit::Bytes.value(512.0 * 1_048_576.0), "512.0 MiB");
-        assert_eq!(Unit::Bytes.rate(1_048_576.0 / 10.0), "6.0 MiB/min");
-        assert_eq!(Unit::Count.value(12.34), "12.3");
+        assert_eq!(value(Unit::Bytes, 512.0 * 1_048_576.0), "512.0 MiB");
+        assert_eq!(rate(Unit::Bytes, 1_048_576.0 / 10.0), "6.0 MiB/min");
+        assert_eq!(value(Unit::Count, 12.34), "12.3");
         assert_eq!(rough_span(Duration::from_millis(90_400)), "1m30s");
         assert_eq!(rough_span(Duration::from_secs(7_230)), "2h1m");
         assert_eq!(rough_span(Duration::from_secs(90_000)), "1d1h");

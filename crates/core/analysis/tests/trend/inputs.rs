@@ -262,7 +262,7 @@ fn wild_samples_do_no_harm() {
             }
             let now = Duration::from_secs(random.u64(..) >> random.u32(0..64));
             let found = trend.verdict(now, Some(random.f64() * 1e9), now);
-            assert_eq!(found.evidence.replay(), found);
+            assert_eq!(sluice_analysis::trend::replay(&found.evidence.facts), found);
             assert!(u64::from(found.evidence.blocks) <= BLOCKS_MAX);
         }
     }

@@ -249,7 +249,7 @@ fn stored_evidence_gives_the_same_verdict() {
         );
         let stored = serde_json::to_string(&found).unwrap();
         let read: TrendVerdict = serde_json::from_str(&stored).unwrap();
-        let replayed = read.evidence.replay();
+        let replayed = sluice_analysis::trend::replay(&read.evidence.facts);
         assert_eq!(
             replayed.evidence.lower_bound.map(f64::to_bits),
             found.evidence.lower_bound.map(f64::to_bits)

@@ -4,7 +4,8 @@ use crate::plans::{canary, errors};
 use crate::world::World;
 use sluice_model::plan::{Check, Limit, NotWorse};
 use sluice_model::{
-    CheckName, Measurement, RolloutId, Rule, Sequential, Side, Timestamp, Weight, WeightCounts,
+    CheckName, Evidence, Measurement, RolloutId, Rule, Sequential, Side, Timestamp, Weight,
+    WeightCounts,
 };
 use std::time::Duration;
 
@@ -36,7 +37,7 @@ fn not_worse(percent: f64, rollout: RolloutId, attempt: u32) -> Measurement {
         from: Timestamp(0),
         // Seen at any time that the test comes to.
         window: Duration::from_secs(100 * 365 * 86_400),
-        sequential: Some(Sequential {
+        evidence: Some(Evidence::Sequential(Sequential {
             rollout,
             attempt,
             weight,
@@ -54,7 +55,7 @@ fn not_worse(percent: f64, rollout: RolloutId, attempt: u32) -> Measurement {
             log_e_not_worse: 10.0,
             log_e_split: 0.0,
             requests_left: None,
-        }),
+        })),
     }
 }
 

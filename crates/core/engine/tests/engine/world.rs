@@ -109,7 +109,7 @@ impl World {
                 baseline: side(*baseline),
                 from,
                 window: self.now.since(from),
-                sequential: None,
+                evidence: None,
             };
             self.observation
                 .measurements

@@ -1,8 +1,9 @@
 //! Checks: the default ones, and over them those of the document. `limits` reads what they must keep,
-//! `evidence` tells which steps can judge them.
+//! `remembering` alarms, trends and conditions; `evidence` tells which steps can judge them.
 
 use super::comparisons;
 use super::limits::{is_relative, limit};
+use super::remembering;
 use super::words::{check_label, positive_span, present};
 use crate::notes::{NodeId, Notes, clip};
 use crate::reading::Located;
@@ -136,26 +137,59 @@ pub(crate) fn overlay(notes: &Notes, known: &mut Vec<Draft>, field: &Located<Che
 }
 
 fn read(notes: &Notes, node: NodeId, fields: &CheckFields) -> Option<Draft> {
+    if let Some(condition) = &fields.condition {
+        return remembering::condition(notes, node, condition, fields);
+    }
     let Some(metric_field) = &fields.metric else {
         notes.error(
             node,
             "missing-field",
             "the check does not say what it measures",
-            "add `metric`, as in `metric: errorRatio`",
+            "add `metric`, as in `metric: errorRatio`, or `condition`",
         );
         return None;
     };
     let word = metric_field.value?;
     let metric = metric_of(word);
-    let name = match present(&fields.name) {
-        Some((at, Text(name))) => check_label(notes, at, name).then(|| name.clone())?,
-        None if fields.name.is_some() => return None,
-        None => default_name(word).to_owned(),
-    };
+    let name = name(notes, fields, default_name(word))?;
     let limit = limit(notes, node, metric, fields)?;
-    let relative = is_relative(limit);
-    let window = positive_span(notes, &fields.window);
-    let samples_min = match present(&fields.samples_min) {
+    let usual = match &limit {
+        Limit::Trend(_) | Limit::Alarm(_) => 1,
+        _ if metric.is_gauge() => 1,
+        limit if is_relative(limit) => SAMPLES_MIN_RELATIVE,
+        _ => SAMPLES_MIN_ABSOLUTE,
+    };
+    remembering::refuse_unused(notes, &limit, fields);
+    let own_window = remembering::window(&limit);
+    Some(Draft {
+        check: Check {
+            name,
+            metric,
+            limit,
+            window: own_window
+                .or_else(|| positive_span(notes, &fields.window))
+                .unwrap_or_default(),
+            samples_min: samples_min(notes, fields, usual),
+            on_fail: on_fail(fields),
+        },
+        node: Some(node),
+        window_given: own_window.is_some() || present(&fields.window).is_some(),
+        for_copies: false,
+    })
+}
+
+/// The name that is given, or the usual one.
+pub(super) fn name(notes: &Notes, fields: &CheckFields, usual: &str) -> Option<CheckName> {
+    match present(&fields.name) {
+        Some((at, Text(name))) => check_label(notes, at, name).then(|| CheckName(name.clone())),
+        None if fields.name.is_some() => None,
+        None => Some(CheckName(usual.to_owned())),
+    }
+}
+
+/// The fewest samples for a verdict.
+pub(super) fn samples_min(notes: &Notes, fields: &CheckFields, usual: u64) -> u64 {
+    match present(&fields.samples_min) {
         Some((at, 0)) => {
             notes.error(
                 at,
@@ -166,27 +200,16 @@ fn read(notes: &Notes, node: NodeId, fields: &CheckFields) -> Option<Draft> {
             1
         }
         Some((_, samples)) => *samples,
-        None if matches!(metric, Metric::Cpu | Metric::Memory) => 1,
-        None if relative => SAMPLES_MIN_RELATIVE,
-        None => SAMPLES_MIN_ABSOLUTE,
-    };
-    let on_fail = match present(&fields.on_fail) {
+        None => usual,
+    }
+}
+
+/// What a failure does.
+pub(super) fn on_fail(fields: &CheckFields) -> OnTrouble {
+    match present(&fields.on_fail) {
         Some((_, FailWord::Pause)) => OnTrouble::Pause,
         Some((_, FailWord::Abort)) | None => OnTrouble::Abort,
-    };
-    Some(Draft {
-        check: Check {
-            name: CheckName(name),
-            metric,
-            limit,
-            window: window.unwrap_or_default(),
-            samples_min,
-            on_fail,
-        },
-        node: Some(node),
-        window_given: window.is_some(),
-        for_copies: false,
-    })
+    }
 }
 
 fn metric_of(word: MetricWord) -> Metric {
@@ -201,6 +224,8 @@ fn metric_of(word: MetricWord) -> Metric {
         MetricWord::RequestRate => Metric::RequestRate,
         MetricWord::Cpu => Metric::Cpu,
         MetricWord::Memory => Metric::Memory,
+        MetricWord::OpenFiles => Metric::OpenFiles,
+        MetricWord::InFlight => Metric::InFlight,
         MetricWord::MirrorDiffRatio => Metric::MirrorDiffRatio,
     }
 }
@@ -217,6 +242,8 @@ fn default_name(word: MetricWord) -> &'static str {
         MetricWord::RequestRate => "request-rate",
         MetricWord::Cpu => "cpu",
         MetricWord::Memory => "memory",
+        MetricWord::OpenFiles => "open-files",
+        MetricWord::InFlight => "in-flight",
         MetricWord::MirrorDiffRatio => "mirror-diff",
     }
 }

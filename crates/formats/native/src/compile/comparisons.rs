@@ -36,7 +36,13 @@ pub(crate) fn default_of(metric: Metric) -> Option<NotWorse> {
         Metric::ErrorRatio | Metric::TimeoutRatio => Some(of(1.0, 0.0, 1.5, 0.005)),
         Metric::ClientErrorRatio => Some(of(1.25, 0.005, 1.5, 0.02)),
         Metric::Latency(_) => Some(of(1.25, 0.005, 1.5, 0.02)),
-        Metric::RequestRate | Metric::Cpu | Metric::Memory | Metric::MirrorDiffRatio => None,
+        Metric::RequestRate
+        | Metric::Cpu
+        | Metric::Memory
+        | Metric::OpenFiles
+        | Metric::InFlight
+        | Metric::MirrorDiffRatio
+        | Metric::Condition => None,
     }
 }
 

@@ -81,7 +81,7 @@ impl Evidence {
     fn suffices(self, check: &Check) -> bool {
         match check.metric {
             Metric::MirrorDiffRatio => self.compared,
-            _ if is_relative(check.limit) => self.baseline,
+            _ if is_relative(&check.limit) => self.baseline,
             _ if matches!(check.limit, Limit::NotWorse(_)) => self.shared,
             _ => self.traffic,
         }
@@ -121,7 +121,7 @@ pub(crate) fn attach_own(
                     "the two revisions do not share the users in this step",
                     "use `max` or `min`, or give the step a weight between 0 and 100",
                 )
-            } else if is_relative(check.limit) {
+            } else if is_relative(&check.limit) {
                 (
                     "the stable revision has no traffic in this step to compare with",
                     "use `max` or `min`",
@@ -153,6 +153,7 @@ pub(crate) fn set_windows(notes: &Notes, drafts: &mut [Draft], bake_max: Duratio
             draft.check.window = bake_max.clamp(WINDOW_MIN, WINDOW_MAX);
         } else if let Some(node) = draft.node
             && draft.check.window > bake_max
+            && !matches!(draft.check.limit, Limit::Trend(_))
             && !bake_max.is_zero()
         {
             notes.warning(
@@ -162,7 +163,7 @@ pub(crate) fn set_windows(notes: &Notes, drafts: &mut [Draft], bake_max: Duratio
                     "the window of `{}` is longer than any bake of the release",
                     draft.check.name
                 ),
-                "a window never reaches back before its step began; shorten it, or bake longer",
+                "a window never reaches back before its step began, nor do the datapoints of an alarm; shorten it, or bake longer",
             );
         }
     }

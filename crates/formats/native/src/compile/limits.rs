@@ -1,6 +1,8 @@
-//! What a check's value must keep: one of five limits, in the metric's unit.
+//! What a check's value must keep: one of several limits, in the metric's unit. `comparisons` and `remembering` read
+//! those with fields of their own.
 
 use super::comparisons;
+use super::remembering;
 use super::words::{decimal, parse_size, present};
 use crate::notes::{NodeId, Notes, clip};
 use crate::shape::{Brief, CheckFields, FactorText, LimitText, RelativeFields};
@@ -29,11 +31,15 @@ pub(crate) fn limit(
             "minRelative",
             fields.min_relative.as_ref().map(|field| field.node),
         ),
+        ("trend", fields.trend.as_ref().map(|field| field.node)),
     ];
     let mut given = given
         .iter()
         .filter_map(|(name, at)| at.map(|at| (*name, at)));
     let Some((first, _)) = given.next() else {
+        if let Some(alarm) = &fields.alarm {
+            return remembering::alarm(notes, alarm.node, metric, fields).map(Limit::Alarm);
+        }
         if let Some(default) = comparisons::default_of(metric) {
             return Some(Limit::NotWorse(default));
         }
@@ -41,7 +47,7 @@ pub(crate) fn limit(
             node,
             "missing-limit",
             "the check has no limit",
-            "add one of `max`, `min`, `maxRelative` and `minRelative`, as in `max: 1%`",
+            "add one of `max`, `min`, `maxRelative`, `minRelative` and `trend`, as in `max: 1%`",
         );
         return None;
     };
@@ -53,6 +59,12 @@ pub(crate) fn limit(
             "make it two checks, each with its own `name`",
         );
         return None;
+    }
+    if let Some(alarm) = &fields.alarm {
+        return remembering::alarm(notes, alarm.node, metric, fields).map(Limit::Alarm);
+    }
+    if let Some((at, shape)) = present(&fields.trend) {
+        return remembering::trend(notes, at, metric, shape).map(Limit::Trend);
     }
     if let Some((at, shape)) = present(&fields.not_worse) {
         return comparisons::read(notes, at, metric, shape).map(Limit::NotWorse);
@@ -113,7 +125,12 @@ fn factor_and_margin(
 }
 
 /// A limit in the metric's unit.
-fn value(notes: &Notes, node: NodeId, metric: Metric, LimitText(text): &LimitText) -> Option<f64> {
+pub(super) fn value(
+    notes: &Notes,
+    node: NodeId,
+    metric: Metric,
+    LimitText(text): &LimitText,
+) -> Option<f64> {
     let (parsed, help) = match metric {
         Metric::ErrorRatio
         | Metric::ClientErrorRatio
@@ -142,6 +159,9 @@ fn value(notes: &Notes, node: NodeId, metric: Metric, LimitText(text): &LimitTex
             parse_size(text).map(|bytes| bytes as f64),
             "write a size, as in `512MiB`",
         ),
+        Metric::OpenFiles | Metric::InFlight | Metric::Condition => {
+            (decimal(text), "write a number, as in `500`")
+        }
     };
     if parsed.is_none() {
         notes.error(
@@ -155,6 +175,6 @@ fn value(notes: &Notes, node: NodeId, metric: Metric, LimitText(text): &LimitTex
 }
 
 /// Whether a limit compares with the stable revision over a window.
-pub(crate) fn is_relative(limit: Limit) -> bool {
-    matches!(limit, Limit::RelativeMax { .. } | Limit::RelativeMin { .. })
+pub(crate) fn is_relative(limit: &Limit) -> bool {
+    limit.needs_baseline() && !matches!(limit, Limit::NotWorse(_))
 }

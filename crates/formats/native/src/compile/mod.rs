@@ -14,6 +14,7 @@ mod places;
 mod presets;
 mod probes;
 mod release;
+mod remembering;
 mod service;
 mod steps;
 mod words;

@@ -8,7 +8,8 @@ use serde::Deserialize;
 /// `none`, or a list of checks.
 pub(crate) type Checks = Brief<Text, Vec<Located<CheckFields>>>;
 
-/// A check: one metric and at most one of `notWorse`, `max`, `min`, `maxRelative` and `minRelative`.
+/// A check: one metric and at most one of `notWorse`, `max`, `min`, `maxRelative`, `minRelative` and `trend`; or a
+/// `condition`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "Check")]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -16,9 +17,11 @@ pub(crate) struct CheckFields {
     /// Name, unique among the checks of a release; one of a default check replaces that. The metric's
     /// by default.
     pub(crate) name: Field<Text>,
-    /// What is measured on the new revision.
-    #[schemars(required)]
+    /// What is measured on the new revision; not beside `condition`.
     pub(crate) metric: Field<MetricWord>,
+    /// An expression in CEL that must be true, over `canary.METRIC` and `baseline.METRIC`:
+    /// `canary.errorRatio <= 2.0 * baseline.errorRatio`.
+    pub(crate) condition: Field<Text>,
     /// The value may be at most this: a share (`1%`, `0.01`), a time (`500ms`), a size (`512MiB`), or a
     /// number.
     pub(crate) max: Field<LimitText>,
@@ -32,6 +35,11 @@ pub(crate) struct CheckFields {
     /// Compared with the stable revision request by request, with stated error rates; what a check of a ratio
     /// or a latency does when it has no other limit. A multiple (`1.25x`), or the full form.
     pub(crate) not_worse: Field<Brief<FactorText, NotWorseFields>>,
+    /// `max` or `min` must not be passed in M of the last N periods, instead of over one window.
+    pub(crate) alarm: Field<AlarmFields>,
+    /// The value must not grow so that it reaches its ceiling within this time: a leak. For `memory`, `openFiles`
+    /// and `inFlight`; a time (`1d`), or the full form.
+    pub(crate) trend: Field<Brief<SpanText, TrendFields>>,
     /// The time that is looked back, never before the step began; by default the longest bake of the
     /// release, 1m to 1h.
     pub(crate) window: Field<SpanText>,
@@ -75,6 +83,55 @@ pub(crate) struct NotWorseFields {
     pub(crate) accept_margin: Field<LimitText>,
 }
 
+/// An alarm: M of the last N datapoints beyond the limit.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "Alarm")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct AlarmFields {
+    /// `M of N`: as in `3 of 5`. N is 1 to 1440.
+    #[schemars(required)]
+    pub(crate) datapoints: Field<Text>,
+    /// The time that one datapoint covers; 1m by default.
+    pub(crate) period: Field<SpanText>,
+    /// What a datapoint without data stands for: nothing (`missing`, by default), a bad value (`breaching`), a good one
+    /// (`notBreaching`), or the state as it is (`ignore`).
+    pub(crate) missing: Field<MissingWord>,
+}
+
+/// What a datapoint without data stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(rename = "Missing")]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum MissingWord {
+    /// Nothing.
+    Missing,
+    /// A bad value.
+    Breaching,
+    /// A good value.
+    NotBreaching,
+    /// The state stays as it is.
+    Ignore,
+}
+
+/// How far a gauge may grow.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "Trend")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct TrendFields {
+    /// The time within which the ceiling must not be reached; 1d by default.
+    pub(crate) horizon: Field<SpanText>,
+    /// Where the value must not get, in its unit; by default what the machine has, or the process may have. `inFlight`
+    /// needs one.
+    pub(crate) ceiling: Field<LimitText>,
+    /// Age below which a replica is not judged; 30s by default. Longer for a service that fills caches.
+    pub(crate) warm_up: Field<SpanText>,
+    /// The time over which the least value is taken; longer than the time between two collections of garbage. 30s by
+    /// default.
+    pub(crate) block: Field<SpanText>,
+    /// Bound on the probability that a service without a leak fails; 0.25% by default.
+    pub(crate) false_alarm: Field<LimitText>,
+}
+
 /// The error rates of a release's comparisons, all together.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "Analysis")]
@@ -113,6 +170,10 @@ pub(crate) enum MetricWord {
     Cpu,
     /// Resident memory of the largest replica.
     Memory,
+    /// Open file descriptors of the replica that has the most.
+    OpenFiles,
+    /// Requests that are being served.
+    InFlight,
     /// Share of mirrored responses that differed from the stable revision's.
     MirrorDiffRatio,
 }
