@@ -203,6 +203,8 @@ pub enum Metric {
     MirrorDiffRatio,
     /// Whatever a condition names ([`Limit::Condition`]).
     Condition,
+    /// 0 to 100, from several metrics ([`Limit::Score`]).
+    Score,
 }
 
 impl Metric {
@@ -264,6 +266,27 @@ pub enum Limit {
     Alarm(AlarmSettings),
     /// An expression over both sides' values that must be true.
     Condition(ConditionLimit),
+    /// A canary config, judged as Kayenta does.
+    Score(ScoreLimit),
+}
+
+/// How a release is scored, metric by metric, against the concurrent baseline.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ScoreLimit {
+    /// The canary config: JSON, as Spinnaker stores it.
+    pub config: String,
+    /// What each of its metrics is here, by its name there.
+    pub metrics: BTreeMap<String, Metric>,
+    /// The time that one sample covers.
+    #[serde(with = "millis")]
+    pub period: Duration,
+    /// Fewest periods for a score; at least 1.
+    pub periods_min: u32,
+    /// From this score on the step passes.
+    pub pass: f64,
+    /// Below this score the release fails.
+    pub marginal: f64,
 }
 
 /// An expression in CEL.
@@ -282,6 +305,7 @@ impl Limit {
     pub fn needs_baseline(&self) -> bool {
         match self {
             Limit::RelativeMax { .. } | Limit::RelativeMin { .. } | Limit::NotWorse(_) => true,
+            Limit::Score(_) => true,
             Limit::Condition(condition) => condition.compares,
             Limit::Max(_) | Limit::Min(_) | Limit::Trend(_) | Limit::Alarm(_) => false,
         }

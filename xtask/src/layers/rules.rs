@@ -19,7 +19,8 @@ enum Layer {
 }
 
 /// Core crates that may use a sibling; the others know only the vocabulary.
-const CORE_SIBLINGS: [(&str, &str); 5] = [
+const CORE_SIBLINGS: [(&str, &str); 6] = [
+    ("sluice-analysis", "sluice-kayenta"),
     ("sluice-analysis", "sluice-conditions"),
     ("sluice-engine", "sluice-analysis"),
     ("sluice-forecast", "sluice-analysis"),
@@ -27,8 +28,8 @@ const CORE_SIBLINGS: [(&str, &str); 5] = [
     ("sluice-control", "sluice-analysis"),
 ];
 
-/// The language that documents are written in is read where they are read; it knows no format.
-const LANGUAGE: &str = "sluice-conditions";
+/// Languages in which parts of documents are written: read by the same code that judges by them.
+const LANGUAGES: [&str; 2] = ["sluice-conditions", "sluice-kayenta"];
 
 /// What no pure crate may reach, over however many steps, and why.
 const IMPURE: [(&str, &str); 31] = [
@@ -154,7 +155,7 @@ fn broken(above: Layer, below: Layer, from: &str, to: &str) -> Option<&'static s
         (Layer::Core, _) => {
             Some("core knows only core and the vocabulary; invert it with a trait or a value")
         }
-        (Layer::Format, Layer::Core) if to == LANGUAGE => None,
+        (Layer::Format, Layer::Core) if LANGUAGES.contains(&to) => None,
         (Layer::Format, _) => {
             Some("a format knows only the vocabulary, so that one dialect cannot lean on another")
         }

@@ -66,6 +66,17 @@ fn summary(files: usize, errors: usize, warnings: usize) -> String {
 /// A document, its name in diagnostics, and its text.
 fn read(file: &Path) -> Result<(Parsed, String, Arc<str>), Failure> {
     let failed = |error: &io::Error| Failure::file("read", file, error);
+    let text = read_text(file)?;
+    let absolute = std::path::absolute(file).map_err(|error| failed(&error))?;
+    let base_dir = absolute.parent().unwrap_or(Path::new("/"));
+    let name = file.display().to_string();
+    let parsed = parse(&name, &text, &base_dir.display().to_string());
+    Ok((parsed, name, text.into()))
+}
+
+/// The text of a file that is not absurdly large.
+pub(super) fn read_text(file: &Path) -> Result<String, Failure> {
+    let failed = |error: &io::Error| Failure::file("read", file, error);
     let size = std::fs::metadata(file)
         .map_err(|error| failed(&error))?
         .len();
@@ -76,12 +87,7 @@ fn read(file: &Path) -> Result<(Parsed, String, Arc<str>), Failure> {
         );
         return Err(Failure::new(Exit::Usage, "document", message));
     }
-    let text = std::fs::read_to_string(file).map_err(|error| failed(&error))?;
-    let absolute = std::path::absolute(file).map_err(|error| failed(&error))?;
-    let base_dir = absolute.parent().unwrap_or(Path::new("/"));
-    let name = file.display().to_string();
-    let parsed = parse(&name, &text, &base_dir.display().to_string());
-    Ok((parsed, name, text.into()))
+    std::fs::read_to_string(file).map_err(|error| failed(&error))
 }
 
 /// What a release of a service would do.

@@ -7,6 +7,7 @@
 pub(crate) mod args;
 mod audit;
 mod completion;
+mod convert;
 mod diagnostics;
 mod document;
 mod failure;
@@ -61,6 +62,7 @@ fn run(cli: Cli, output: Output) -> Result<ExitCode, Failure> {
         Command::Lint(args) => document::lint(args, output)?,
         Command::Plan(args) => document::plan(args, output)?,
         Command::Simulate(args) => simulate::simulate(args, output)?,
+        Command::Convert(what) => convert::convert(what, output)?,
         Command::Schema => document::schema(output)?,
         Command::Completion(args) => completion::script(&args, output)?,
         command => {
@@ -103,6 +105,7 @@ async fn ask(global: &Global, command: Command, output: Output) -> Result<Exit, 
         | Command::Lint(_)
         | Command::Plan(_)
         | Command::Simulate(_)
+        | Command::Convert(_)
         | Command::Schema
         | Command::Completion(_) => {
             unreachable!("`run` has taken the commands that need no running Sluice")

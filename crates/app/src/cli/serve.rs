@@ -59,6 +59,7 @@ pub(crate) fn demo_service(args: DemoServiceArgs) -> Result<ExitCode, Failure> {
         port: args.port,
         version: args.name,
         fail_ratio: args.fail_ratio,
+        leak_bytes: args.leak_bytes,
     };
     serve(async move {
         demo::service::serve(options)

@@ -84,7 +84,10 @@ impl Comparing {
             return;
         };
         let checks = comparisons(plan);
-        let remembers = |check: &&Check| matches!(check.limit, Limit::Trend(_) | Limit::Alarm(_));
+        let remembers = |check: &&Check| {
+            let limit = &check.limit;
+            matches!(limit, Limit::Trend(_) | Limit::Alarm(_) | Limit::Score(_))
+        };
         if checks.is_empty() && !judged.iter().any(remembers) {
             return;
         }
@@ -195,7 +198,7 @@ impl Comparing {
         }
     }
 
-    /// The measurement of a comparison, a trend or an alarm; `None` for others.
+    /// The measurement of a check that remembers; `None` for others.
     pub(super) fn measure(
         &mut self,
         check: &Check,

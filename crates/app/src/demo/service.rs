@@ -27,6 +27,8 @@ pub(crate) struct Options {
     pub(crate) version: String,
     /// Share of requests that fail, 0 to 1.
     pub(crate) fail_ratio: f64,
+    /// Memory that each request leaves behind, in bytes.
+    pub(crate) leak_bytes: usize,
 }
 
 /// Serves until SIGTERM, then finishes what it has.
@@ -38,6 +40,7 @@ pub(crate) async fn serve(options: Options) -> anyhow::Result<()> {
     let answer = Arc::new(Answer {
         version,
         fail_ratio: options.fail_ratio,
+        leak_bytes: options.leak_bytes,
     });
     let mut terminate = signal(SignalKind::terminate()).context("cannot watch for signals")?;
     loop {
@@ -68,11 +71,16 @@ pub(crate) async fn serve(options: Options) -> anyhow::Result<()> {
 struct Answer {
     version: HeaderValue,
     fail_ratio: f64,
+    leak_bytes: usize,
 }
 
 impl Answer {
     fn to<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
         let is_probe = request.uri().path() == "/healthz";
+        if self.leak_bytes > 0 && !is_probe {
+            // Written to, so that it is resident.
+            Box::leak(vec![1_u8; self.leak_bytes].into_boxed_slice());
+        }
         let fails = !is_probe && fastrand::f64() < self.fail_ratio;
         let (status, text) = if fails {
             (

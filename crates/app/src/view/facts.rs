@@ -78,7 +78,9 @@ pub(crate) fn measured(metric: Metric, value: Option<f64>) -> String {
         Metric::RequestRate => rate(value),
         Metric::Cpu => format!("{value:.2} cores"),
         Metric::Memory => format!("{:.1} MiB", value / (1024.0 * 1024.0)),
-        Metric::OpenFiles | Metric::InFlight | Metric::Condition => format!("{value:.0}"),
+        Metric::OpenFiles | Metric::InFlight | Metric::Condition | Metric::Score => {
+            format!("{value:.0}")
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! One check against what was measured for it.
 
 use crate::comparison::judge_comparisons;
-use crate::{alarm, condition, trend};
+use crate::{alarm, condition, score, trend};
 use sluice_model::analysis::{Evidence, Unit};
 use sluice_model::plan::{Check, Limit, Metric};
 use sluice_model::{Judgement, Measurement, Side, Verdict};
@@ -36,6 +36,7 @@ pub fn judge(check: &Check, measurement: Option<&Measurement>) -> Judgement {
                 let (state, message) = alarm::judge(settings, facts, shown);
                 (state.verdict(), message)
             }
+            (Limit::Score(limit), Some(Evidence::Score(facts))) => score::judge(limit, facts),
             (Limit::Condition(limit), _) => condition::judge(limit, check.samples_min, measurement),
             _ => verdict_of(check, measurement),
         },
@@ -95,7 +96,14 @@ fn verdict_of(check: &Check, measurement: &Measurement) -> (Verdict, String) {
             );
         }
         // Judged by their evidence, which is not there.
-        (Limit::NotWorse(_) | Limit::Trend(_) | Limit::Alarm(_) | Limit::Condition(_), _) => {
+        (
+            Limit::NotWorse(_)
+            | Limit::Trend(_)
+            | Limit::Alarm(_)
+            | Limit::Condition(_)
+            | Limit::Score(_),
+            _,
+        ) => {
             return (Verdict::NoData, "no data yet".to_owned());
         }
     };

@@ -452,7 +452,8 @@ impl Book {
             | Metric::OpenFiles
             | Metric::InFlight
             | Metric::MirrorDiffRatio
-            | Metric::Condition => {
+            | Metric::Condition
+            | Metric::Score => {
                 return None;
             }
         })

@@ -19,6 +19,7 @@ mod learned;
 pub mod ledger;
 pub mod neutrality;
 mod replay;
+mod score;
 pub mod sequential;
 pub mod standing;
 pub mod trend;

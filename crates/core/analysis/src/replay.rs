@@ -3,7 +3,7 @@
 use crate::comparison::judge_comparisons;
 use crate::judge::judge;
 use crate::ledger::evaluate;
-use crate::trend;
+use crate::{score, trend};
 use sluice_model::analysis::Evidence;
 use sluice_model::plan::{Check, Limit, OnTrouble};
 use sluice_model::{Judgement, Measurement};
@@ -47,6 +47,7 @@ fn bits(judgement: &Judgement) -> Vec<u64> {
                     .chain(slope.likely_bound)
             })
             .collect(),
+        Some(Evidence::Score(facts)) => facts.scored.iter().map(|it| it.score).collect(),
         Some(Evidence::Alarm(_) | Evidence::Values(_)) | None => Vec::new(),
     };
     figures.into_iter().map(f64::to_bits).collect()
@@ -97,6 +98,9 @@ fn computed_again(judgement: &Judgement) -> Option<Measurement> {
         (Limit::NotWorse(limit), Some(Evidence::Sequential(evidence))) => evaluate(limit, evidence),
         (Limit::Trend(_), Some(Evidence::Trend(facts))) => {
             *facts = trend::replay(facts).evidence.facts;
+        }
+        (Limit::Score(limit), Some(Evidence::Score(facts))) => {
+            facts.scored = score::score(limit, &facts.samples);
         }
         // An alarm's state and a condition's value are computed when they are judged.
         _ => {}

@@ -1,11 +1,12 @@
-//! Checks that remember: trends and alarms of one attempt of a rollout.
+//! Checks that remember: trends, alarms and scores of one attempt of a rollout.
 //!
-//! A trend follows the eldest replica of each side through all steps. An alarm begins anew with each step's traffic:
+//! A trend follows the eldest replica of each side through all steps. An alarm and a score begin anew with each step's traffic:
 //! what was seen before a step is no evidence in it. Both are fed at every look and measured when they
 //! are judged; [`judge`](crate::judge()) tells what they say. Comparisons are the ledger's business
 //! ([`ledger`](crate::ledger)), thresholds the window's ([`window`](crate::window)).
 
 use crate::alarm::Alarm;
+use crate::score::Samples;
 use crate::trend::{self, BLOCKS_MAX, Trend};
 use crate::window::{ReplicaGauges, Snapshot, value_of};
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,7 @@ pub struct Standing {
     /// The step whose traffic flows, which the alarms belong to.
     step: Option<u32>,
     alarms: BTreeMap<CheckName, Watched>,
+    scores: BTreeMap<CheckName, Samples>,
 }
 
 /// An alarm at work.
@@ -70,6 +72,7 @@ impl Standing {
             trends: BTreeMap::new(),
             step: None,
             alarms: BTreeMap::new(),
+            scores: BTreeMap::new(),
         }
     }
 
@@ -79,11 +82,12 @@ impl Standing {
         (self.rollout, self.attempt) == (rollout, attempt)
     }
 
-    /// Takes a look for these checks; others than trends and alarms are left out.
+    /// Takes a look for these checks; others than these are left out.
     pub fn observe<'c>(&mut self, checks: impl IntoIterator<Item = &'c Check>, look: &Look<'_>) {
         if self.step != look.step {
             self.step = look.step;
             self.alarms.clear();
+            self.scores.clear();
         }
         for check in checks {
             match &check.limit {
@@ -104,12 +108,17 @@ impl Standing {
                     watched.observe(check, settings, look);
                     self.alarms.insert(check.name.clone(), watched);
                 }
+                Limit::Score(limit) => {
+                    let samples = self.scores.entry(check.name.clone());
+                    let samples = samples.or_insert_with(|| Samples::new(look.now));
+                    samples.observe(limit, look);
+                }
                 _ => {}
             }
         }
     }
 
-    /// The measurement of a trend or an alarm; `None` for other checks, and while nothing is known.
+    /// The measurement of a check that remembers; `None` for other checks, and while nothing is known.
     pub fn measure(&mut self, check: &Check, look: &Look<'_>) -> Option<Measurement> {
         match &check.limit {
             Limit::Trend(limit) => {
@@ -142,6 +151,7 @@ impl Standing {
                     evidence: Some(Evidence::Alarm(watched.alarm.facts(look.now))),
                 })
             }
+            Limit::Score(_) => Some(self.scores.get(&check.name)?.measurement(look)),
             _ => None,
         }
     }

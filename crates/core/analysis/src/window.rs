@@ -203,8 +203,8 @@ pub fn value_of(
             value: Some(counters.in_flight as f64),
             count: counters.requests,
         },
-        // A condition has no value of its own, and is judged by those that it names.
-        Metric::Condition => Side {
+        // These have no value of their own, and are judged by those that they name.
+        Metric::Condition | Metric::Score => Side {
             value: None,
             count: counters.requests,
         },

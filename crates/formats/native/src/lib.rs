@@ -5,10 +5,11 @@
 //!
 //! The way of a document: `tree` (YAML with places) → `reading` and `shape` (typed fields, all
 //! problems at once) → `compile` (what they mean) → [`advice`] (what is risky). [`outline`] tells a plan
-//! step by step; `docs/document.md` is the reference for people.
+//! step by step, [`convert`] takes other tools' checks over; `docs/document.md` is the reference for people.
 
 pub mod advice;
 mod compile;
+pub mod convert;
 mod nearest;
 mod notes;
 mod outline;

@@ -6,8 +6,8 @@
 use serde::Serialize;
 use sluice_model::analysis::{AlarmSettings, Breach};
 use sluice_model::plan::{
-    CanarySize, Check, Exposure, Hook, HookAction, Limit, Metric, NotWorse, OnTrouble, Step,
-    TrendLimit,
+    CanarySize, Check, Exposure, Hook, HookAction, Limit, Metric, NotWorse, OnTrouble, ScoreLimit,
+    Step, TrendLimit,
 };
 use sluice_model::routes::{Condition, RequestMatch, TextMatch};
 use sluice_model::time::format_span;
@@ -225,6 +225,7 @@ fn check_text(check: &Check) -> String {
         Limit::Alarm(alarm) => return alarm_text(check, alarm),
         Limit::Trend(trend) => return trend_text(check, trend),
         Limit::Condition(condition) => format!("`{}`", condition.text),
+        Limit::Score(score) => return score_text(check, score),
     };
     format!(
         "{}: {} {limit} ({}, {}), else {}",
@@ -310,6 +311,22 @@ fn trend_text(check: &Check, trend: &TrendLimit) -> String {
     )
 }
 
+/// A score for people: `canary-score: Kayenta's score of 4 metrics at least 95, fails below 75 (from 50 periods of 1m on),
+/// else abort`.
+fn score_text(check: &Check, score: &ScoreLimit) -> String {
+    format!(
+        "{}: {} of {} at least {}, fails below {} (from {} of {} on), else {}",
+        check.name,
+        metric_text(check.metric),
+        plural(score.metrics.len(), "metric"),
+        rounded(score.pass),
+        rounded(score.marginal),
+        plural(score.periods_min as usize, "period"),
+        format_span(score.period),
+        trouble_text(check.on_fail)
+    )
+}
+
 fn margin_text(metric: Metric, sign: char, margin: f64) -> String {
     if margin == 0.0 {
         String::new()
@@ -331,6 +348,7 @@ fn metric_text(metric: Metric) -> String {
         Metric::InFlight => "requests in flight".to_owned(),
         Metric::MirrorDiffRatio => "different answers".to_owned(),
         Metric::Condition => "holds:".to_owned(),
+        Metric::Score => "Kayenta's score".to_owned(),
     }
 }
 
@@ -346,7 +364,9 @@ fn value_text(metric: Metric, value: f64) -> String {
         Metric::RequestRate => format!("{}/s", rounded(value)),
         Metric::Cpu => format!("{} cores", rounded(value)),
         Metric::Memory => format!("{} MiB", rounded(value / 1_048_576.0)),
-        Metric::OpenFiles | Metric::InFlight | Metric::Condition => format!("{}", rounded(value)),
+        Metric::OpenFiles | Metric::InFlight | Metric::Condition | Metric::Score => {
+            format!("{}", rounded(value))
+        }
     }
 }
 

@@ -2,10 +2,12 @@
 
 mod alarm;
 mod comparison;
+mod score;
 mod trend;
 
 pub use alarm::{AlarmFacts, AlarmSettings, AlarmState, Breach, Datapoint, MissingData};
 pub use comparison::{Sequential, SplitCounts, WeightCounts};
+pub use score::{ScoreFacts, Scored, SideSamples};
 pub use trend::{Against, Look, LookPoint, Saturation, Slope, TrendFacts, TrendSettings, Unit};
 
 use serde::{Deserialize, Serialize};
@@ -21,6 +23,8 @@ pub enum Evidence {
     Trend(TrendFacts),
     /// Of an alarm.
     Alarm(AlarmFacts),
+    /// Of a score.
+    Score(ScoreFacts),
     /// Of a condition: the values of the variables that are known. Those of one side begin with `canary.` or
     /// `baseline.`.
     Values(BTreeMap<String, f64>),

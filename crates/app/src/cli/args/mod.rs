@@ -9,6 +9,7 @@
 
 mod audit;
 mod completion;
+mod convert;
 mod document;
 mod release;
 mod serve;
@@ -18,6 +19,7 @@ mod target;
 
 pub(crate) use audit::{AuditCommand, AuditNeutralityArgs, AuditShowArgs};
 pub(crate) use completion::{CompletionArgs, Shell};
+pub(crate) use convert::{ConvertCommand, KayentaArgs};
 pub(crate) use document::{LintArgs, PlanArgs};
 pub(crate) use release::{
     AbortArgs, DeployArgs, PauseArgs, PromoteArgs, StopArgs, UndoArgs, WaitArgs, WaitFor,
@@ -262,6 +264,15 @@ Example:
   sluice simulate sluice.yaml checkout --rate 12000/m --errors 0.5% --regression 1%,2%,10%
   sluice simulate --rate 200/s --runs 5000 --plot checkout.svg -o json")]
     Simulate(SimulateArgs),
+
+    /// Translate another tool's files into parts of a document
+    #[command(
+        subcommand,
+        after_help = "\
+Example:
+  sluice convert kayenta canary-config.json"
+    )]
+    Convert(ConvertCommand),
 
     /// Print the JSON Schema of the document, for editors
     #[command(after_help = "\

@@ -58,4 +58,14 @@ pub(crate) struct DemoServiceArgs {
         default_value_t = 0.0
     )]
     pub(crate) fail_ratio: f64,
+
+    /// Memory that each request leaves behind, in bytes
+    #[arg(
+        long,
+        value_name = "BYTES",
+        env = "DEMO_LEAK_BYTES",
+        hide_env_values = true,
+        default_value_t = 0
+    )]
+    pub(crate) leak_bytes: usize,
 }

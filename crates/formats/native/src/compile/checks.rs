@@ -1,9 +1,10 @@
 //! Checks: the default ones, and over them those of the document. `limits` reads what they must keep,
-//! `remembering` alarms, trends and conditions; `evidence` tells which steps can judge them.
+//! `remembering` alarms, trends and conditions, `score` canary configs; `evidence` tells which steps can judge them.
 
 use super::comparisons;
 use super::limits::{is_relative, limit};
 use super::remembering;
+use super::score;
 use super::words::{check_label, positive_span, present};
 use crate::notes::{NodeId, Notes, clip};
 use crate::reading::Located;
@@ -140,12 +141,15 @@ fn read(notes: &Notes, node: NodeId, fields: &CheckFields) -> Option<Draft> {
     if let Some(condition) = &fields.condition {
         return remembering::condition(notes, node, condition, fields);
     }
+    if let Some(kayenta) = &fields.kayenta {
+        return score::read(notes, node, kayenta, fields);
+    }
     let Some(metric_field) = &fields.metric else {
         notes.error(
             node,
             "missing-field",
             "the check does not say what it measures",
-            "add `metric`, as in `metric: errorRatio`, or `condition`",
+            "add `metric`, as in `metric: errorRatio`, `condition` or `kayenta`",
         );
         return None;
     };
@@ -212,7 +216,7 @@ pub(super) fn on_fail(fields: &CheckFields) -> OnTrouble {
     }
 }
 
-fn metric_of(word: MetricWord) -> Metric {
+pub(super) fn metric_of(word: MetricWord) -> Metric {
     match word {
         MetricWord::ErrorRatio => Metric::ErrorRatio,
         MetricWord::ClientErrorRatio => Metric::ClientErrorRatio,

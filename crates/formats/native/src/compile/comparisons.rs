@@ -42,7 +42,8 @@ pub(crate) fn default_of(metric: Metric) -> Option<NotWorse> {
         | Metric::OpenFiles
         | Metric::InFlight
         | Metric::MirrorDiffRatio
-        | Metric::Condition => None,
+        | Metric::Condition
+        | Metric::Score => None,
     }
 }
 

@@ -159,7 +159,7 @@ pub(super) fn value(
             parse_size(text).map(|bytes| bytes as f64),
             "write a size, as in `512MiB`",
         ),
-        Metric::OpenFiles | Metric::InFlight | Metric::Condition => {
+        Metric::OpenFiles | Metric::InFlight | Metric::Condition | Metric::Score => {
             (decimal(text), "write a number, as in `500`")
         }
     };

@@ -15,6 +15,7 @@ mod presets;
 mod probes;
 mod release;
 mod remembering;
+mod score;
 mod service;
 mod steps;
 mod words;

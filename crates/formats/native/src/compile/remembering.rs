@@ -223,35 +223,7 @@ pub(super) fn condition(
     condition: &Located<Text>,
     fields: &CheckFields,
 ) -> Option<Draft> {
-    let others = [
-        ("metric", fields.metric.as_ref().map(|field| field.node)),
-        ("max", fields.max.as_ref().map(|field| field.node)),
-        ("min", fields.min.as_ref().map(|field| field.node)),
-        (
-            "maxRelative",
-            fields.max_relative.as_ref().map(|field| field.node),
-        ),
-        (
-            "minRelative",
-            fields.min_relative.as_ref().map(|field| field.node),
-        ),
-        (
-            "notWorse",
-            fields.not_worse.as_ref().map(|field| field.node),
-        ),
-        ("alarm", fields.alarm.as_ref().map(|field| field.node)),
-        ("trend", fields.trend.as_ref().map(|field| field.node)),
-    ];
-    let mut given = others
-        .iter()
-        .filter_map(|(name, at)| at.map(|at| (*name, at)));
-    if let Some((other, at)) = given.next() {
-        notes.error(
-            at,
-            "conflict",
-            format!("the check has both `condition` and `{other}`"),
-            "a condition says what is measured and what it must keep: leave the other out, or make it two checks",
-        );
+    if !stands_alone(notes, "condition", fields) {
         return None;
     }
     let Text(text) = condition.value.as_ref()?;
@@ -311,6 +283,50 @@ pub(super) fn condition(
         window_given: window.is_some(),
         for_copies: false,
     })
+}
+
+/// Whether a check that says by itself what is measured has no other field that does.
+pub(super) fn stands_alone(notes: &Notes, own: &str, fields: &CheckFields) -> bool {
+    let others = [
+        ("metric", fields.metric.as_ref().map(|field| field.node)),
+        (
+            "condition",
+            fields.condition.as_ref().map(|field| field.node),
+        ),
+        ("kayenta", fields.kayenta.as_ref().map(|field| field.node)),
+        ("max", fields.max.as_ref().map(|field| field.node)),
+        ("min", fields.min.as_ref().map(|field| field.node)),
+        (
+            "maxRelative",
+            fields.max_relative.as_ref().map(|field| field.node),
+        ),
+        (
+            "minRelative",
+            fields.min_relative.as_ref().map(|field| field.node),
+        ),
+        (
+            "notWorse",
+            fields.not_worse.as_ref().map(|field| field.node),
+        ),
+        ("alarm", fields.alarm.as_ref().map(|field| field.node)),
+        ("trend", fields.trend.as_ref().map(|field| field.node)),
+    ];
+    let mut given = others
+        .iter()
+        .filter(|(name, _)| *name != own)
+        .filter_map(|(name, at)| at.map(|at| (*name, at)));
+    let Some((other, at)) = given.next() else {
+        return true;
+    };
+    notes.error(
+        at,
+        "conflict",
+        format!("the check has both `{own}` and `{other}`"),
+        format!(
+            "`{own}` says what is measured and what it must keep: leave the other out, or make it two checks"
+        ),
+    );
+    false
 }
 
 /// The time that a limit needs for an answer, when that is its own matter.

@@ -1,6 +1,6 @@
 //! A check: a metric and what it must keep.
 
-use super::{Brief, FactorText, Field, LimitText, SpanText, Text};
+use super::{Brief, Entries, FactorText, Field, LimitText, SpanText, Text};
 use crate::reading::Located;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -9,7 +9,7 @@ use serde::Deserialize;
 pub(crate) type Checks = Brief<Text, Vec<Located<CheckFields>>>;
 
 /// A check: one metric and at most one of `notWorse`, `max`, `min`, `maxRelative`, `minRelative` and `trend`; or a
-/// `condition`.
+/// `condition`, or a `kayenta` score.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "Check")]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -22,6 +22,8 @@ pub(crate) struct CheckFields {
     /// An expression in CEL that must be true, over `canary.METRIC` and `baseline.METRIC`:
     /// `canary.errorRatio <= 2.0 * baseline.errorRatio`.
     pub(crate) condition: Field<Text>,
+    /// A canary config of Kayenta's, scored on Sluice's own figures; not beside `metric`.
+    pub(crate) kayenta: Field<KayentaFields>,
     /// The value may be at most this: a share (`1%`, `0.01`), a time (`500ms`), a size (`512MiB`), or a
     /// number.
     pub(crate) max: Field<LimitText>,
@@ -81,6 +83,28 @@ pub(crate) struct NotWorseFields {
     /// See `acceptRatio`: a share of the requests at a weight of 25 % and more; larger at smaller weights, up to
     /// 5%. 0.5% by default for failures, 2% for 4xx and latencies.
     pub(crate) accept_margin: Field<LimitText>,
+}
+
+/// A canary config and what its metrics are here. `sluice convert kayenta` writes one.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "Kayenta")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct KayentaFields {
+    /// The canary config: JSON, as Spinnaker stores it, as one text (`config: |`).
+    #[schemars(required)]
+    pub(crate) config: Field<Text>,
+    /// What each metric of the config is here, by its name there.
+    #[schemars(required)]
+    pub(crate) metrics: Field<Entries<MetricWord>>,
+    /// The time that one sample covers; 1m by default.
+    pub(crate) period: Field<SpanText>,
+    /// Fewest samples for a score; 30 by default.
+    #[schemars(range(min = 1, max = 480))]
+    pub(crate) samples: Field<u64>,
+    /// From this score on the step passes; that of the config by default.
+    pub(crate) pass: Field<LimitText>,
+    /// Below this score the release fails; that of the config by default.
+    pub(crate) marginal: Field<LimitText>,
 }
 
 /// An alarm: M of the last N datapoints beyond the limit.

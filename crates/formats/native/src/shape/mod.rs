@@ -13,8 +13,8 @@ mod release;
 mod service;
 
 pub(crate) use check::{
-    AnalysisFields, CheckFields, Checks, FailWord, MetricWord, MissingWord, NotWorseFields,
-    RelativeFields, TrendFields,
+    AnalysisFields, CheckFields, Checks, FailWord, KayentaFields, MetricWord, MissingWord,
+    NotWorseFields, RelativeFields, TrendFields,
 };
 pub(crate) use document::DocumentFields;
 pub(crate) use hook::{
