@@ -1,0 +1,93 @@
+//! A server that is asked for metric values.
+
+use crate::error::{FetchError, FetchErrorKind};
+use crate::providers::{prometheus, web};
+use crate::query::{Query, Window};
+use crate::sample::Answer;
+use crate::secret::Secrets;
+use crate::server::Server;
+use crate::transport::Transport;
+use sluice_model::time::format_span;
+use std::time::Duration;
+
+/// A server with its credentials, its connections and the tokens that it gave out. Cheap to make;
+/// worth keeping between fetches.
+#[derive(Debug)]
+pub struct Source {
+    name: String,
+    timeout: Duration,
+    transport: Transport,
+    secrets: Secrets,
+}
+
+impl Source {
+    /// A source that messages call `name`. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`FetchErrorKind::Misconfigured`]: the settings cannot work, or a secret is missing.
+    pub fn new(
+        name: impl Into<String>,
+        server: &Server,
+        secrets: &Secrets,
+    ) -> Result<Source, FetchError> {
+        let name = name.into();
+        match Transport::new(server, secrets) {
+            Ok(transport) => Ok(Source {
+                name,
+                timeout: server.timeout,
+                transport,
+                secrets: secrets.clone(),
+            }),
+            Err(mut error) => {
+                error.source_name = name;
+                Err(error)
+            }
+        }
+    }
+
+    /// What messages call it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Asks for a sample of this span of time. Ends within the source's timeout; when the future is
+    /// dropped, the requests end.
+    ///
+    /// # Errors
+    /// See [`FetchErrorKind`]. That the source has no data is no error but an empty sample.
+    pub async fn fetch(&self, query: &Query, window: Window) -> Result<Answer, FetchError> {
+        let asked = async {
+            match query {
+                Query::Prometheus(query) => {
+                    prometheus::fetch(&self.transport, query, window, self.timeout).await
+                }
+                Query::Web(query) => web::fetch(&self.transport, query, &self.secrets).await,
+            }
+        };
+        let answered = tokio::time::timeout(self.timeout, asked).await;
+        answered
+            .unwrap_or_else(|_elapsed| {
+                Err(FetchError::new(
+                    FetchErrorKind::TimedOut,
+                    format!(
+                        "{} did not answer within {}",
+                        self.transport.origin(),
+                        format_span(self.timeout)
+                    ),
+                    "make the query cheaper, see why the server is slow, or raise the source's timeout",
+                ))
+            })
+            .map(|mut answer| {
+                for warning in &mut answer.warnings {
+                    *warning = self.transport.discreet(warning);
+                }
+                answer
+            })
+            .map_err(|mut error| {
+                error.source_name.clone_from(&self.name);
+                error.cause = self.transport.discreet(&error.cause);
+                error
+            })
+    }
+}
