@@ -34,6 +34,11 @@ pub(crate) const HAPROXY: Program = Program {
     package: "haproxy",
     version: "-v",
 };
+pub(crate) const PROMETHEUS: Program = Program {
+    name: "prometheus",
+    package: "prometheus",
+    version: "--version",
+};
 pub(crate) const PYTHON: Program = Program {
     name: "python3",
     package: "python3",
@@ -143,7 +148,11 @@ impl Program {
             .find(|place| place.is_file())
             .with_context(|| format!("package {} has no program {}", self.package, self.name))?;
         let mut libraries = String::new();
-        for entry in std::fs::read_dir(root.join("usr/lib"))?.flatten() {
+        // A program that is linked statically brings none.
+        let folders = std::fs::read_dir(root.join("usr/lib"))
+            .into_iter()
+            .flatten();
+        for entry in folders.flatten() {
             if entry.file_name().to_string_lossy().ends_with("-linux-gnu") {
                 write!(libraries, "{}:", entry.path().display())?;
             }

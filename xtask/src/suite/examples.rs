@@ -6,8 +6,7 @@
 use super::tally::Tally;
 use super::{Context, rust};
 use crate::debian::{NGINX, PYTHON, Program};
-use anyhow::{Context as _, Result};
-use std::ffi::OsString;
+use anyhow::Result;
 use std::path::PathBuf;
 
 const PROGRAMS: [Program; 2] = [NGINX, PYTHON];
@@ -48,15 +47,7 @@ pub(super) fn run(context: &Context<'_>) -> Result<Tally> {
             }
         }
     }
-    let mut tally = rust::test(context, &arguments, &[("PATH", &path_with(folders)?)])?;
+    let mut tally = rust::test(context, &arguments, &[("PATH", &rust::path_with(folders)?)])?;
     tally.add(&skips);
     Ok(tally)
-}
-
-/// `PATH` with these folders behind it: what the user chose comes first.
-fn path_with(folders: Vec<PathBuf>) -> Result<String> {
-    let now = std::env::var_os("PATH").unwrap_or_default();
-    let all: OsString = std::env::join_paths(std::env::split_paths(&now).chain(folders))
-        .context("a folder of a fetched program cannot be part of PATH")?;
-    all.into_string().ok().context("PATH is not valid text")
 }

@@ -3,10 +3,11 @@
 //! It first says what it will build, install or fetch, then runs the parts in order, the quick ones
 //! first, and goes on after a failure so that one run shows everything. The last line is
 //! `N passed, N failed, N skipped` over all individual tests. What a part does lies in `rust`,
-//! `dependencies`, `samples` and `examples`; how test output is counted, in `tally`.
+//! `dependencies`, `samples`, `examples` and `metrics`; how test output is counted, in `tally`.
 
 mod dependencies;
 mod examples;
+mod metrics;
 mod rust;
 mod samples;
 mod tally;
@@ -44,7 +45,7 @@ struct Context<'a> {
     no_install: bool,
 }
 
-const PARTS: [Part; 9] = [
+const PARTS: [Part; 10] = [
     Part {
         name: "format",
         what: "rustfmt agrees",
@@ -98,6 +99,12 @@ const PARTS: [Part; 9] = [
         what: "nginx and python3 through their rollouts",
         installs: examples::installs,
         run: examples::run,
+    },
+    Part {
+        name: "metrics",
+        what: "metric sources with a real Prometheus",
+        installs: metrics::installs,
+        run: metrics::run,
     },
 ];
 

@@ -8,7 +8,9 @@ use super::Context;
 use super::tally::Tally;
 use crate::workspace::Workspace;
 use crate::{child, generate, layers};
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -65,6 +67,14 @@ pub(super) fn test(
     let mut command = context.workspace.cargo(&["test", "--locked"]);
     command.args(arguments).envs(variables.iter().copied());
     count(command, BUILD_MAX)
+}
+
+/// `PATH` with these folders behind it: what the user chose comes first.
+pub(super) fn path_with(folders: Vec<PathBuf>) -> Result<String> {
+    let now = std::env::var_os("PATH").unwrap_or_default();
+    let all: OsString = std::env::join_paths(std::env::split_paths(&now).chain(folders))
+        .context("a folder of a fetched program cannot be part of PATH")?;
+    all.into_string().ok().context("PATH is not valid text")
 }
 
 /// Runs tests and counts them.
