@@ -1,13 +1,37 @@
-//! What one look at twenty comparisons costs: counters into the ledger, evidence out of it, verdicts.
+//! What comparing costs: counting one request; and one look at twenty comparisons: counters into the ledger, evidence out
+//! of it, verdicts.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use sluice_analysis::judge_comparisons;
 use sluice_analysis::ledger::{Evaluator, Ledger, SegmentObservation};
 use sluice_model::plan::{Check, Limit, Metric, NotWorse, OnTrouble};
 use sluice_model::{CheckName, Histogram, Measurement, RolloutId, SideCounters, Timestamp, Weight};
+use sluice_proxy::measure::Counting;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
+
+/// Requests between two readings of the clock.
+const REQUESTS: u32 = 10_000;
+
+/// What counting one request costs, in nanoseconds, medians over batches of the mean: counted by itself, and with its user.
+///
+/// # Errors
+/// When the requests were not counted.
+pub fn counting(time: Duration) -> Result<[f64; 2]> {
+    let mut costs = [0.0; 2];
+    for (cost, sticky) in costs.iter_mut().zip([false, true]) {
+        let mut counting = Counting::new(sticky);
+        let batch = median(time, || {
+            for _request in 0..REQUESTS / BATCH {
+                counting.request();
+            }
+        });
+        ensure!(counting.compared() > 0, "no request was counted");
+        *cost = batch / f64::from(REQUESTS / BATCH);
+    }
+    Ok(costs)
+}
 
 /// Comparisons of the plan.
 const COMPARISONS: usize = 20;

@@ -38,6 +38,9 @@ mod units;
 mod upstream;
 mod worker;
 
+#[cfg(feature = "measure")]
+pub mod measure;
+
 pub use config::{DrainReport, Ejection, Endpoint, ListenerRole, MirrorBudget, ProxyConfig};
 pub use error::ProxyError;
 pub use proxy::Proxy;

@@ -193,6 +193,23 @@ pub(crate) struct RevisionLocal {
 }
 
 impl RevisionLocal {
+    /// One without replicas, to be measured.
+    #[cfg(feature = "measure")]
+    pub(crate) fn alone(
+        number: RevisionNumber,
+        total: Arc<Shard>,
+        segment: Arc<Shard>,
+        units: Option<(Arc<Units>, u64)>,
+    ) -> RevisionLocal {
+        RevisionLocal {
+            number,
+            replicas: Vec::new(),
+            total,
+            segment,
+            units,
+        }
+    }
+
     /// Counts in the revision's counters, and in its segment's when the request came `by_chance`.
     pub(crate) fn count(&self, by_chance: bool, count: impl Fn(&Shard)) {
         count(&self.total);
@@ -214,7 +231,7 @@ pub(crate) struct ReplicaLocal {
 }
 
 impl ReplicaLocal {
-    fn new(replica: Arc<Replica>) -> ReplicaLocal {
+    pub(crate) fn new(replica: Arc<Replica>) -> ReplicaLocal {
         ReplicaLocal {
             replica,
             idle: RefCell::default(),

@@ -128,6 +128,19 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
+    /// One that serves nobody, to be measured.
+    #[cfg(feature = "measure")]
+    pub(crate) fn alone(shared: Arc<Shared>) -> Rc<Worker> {
+        Rc::new(Worker {
+            index: 0,
+            shared,
+            copies: Cell::new(0),
+            random: RefCell::new(fastrand::Rng::with_seed(0)),
+            services: RefCell::default(),
+            accepting: RefCell::default(),
+        })
+    }
+
     /// A new random number.
     pub(crate) fn draw(&self) -> u64 {
         self.random.borrow_mut().u64(..)
