@@ -82,6 +82,12 @@ impl Histogram {
         })
     }
 
+    /// The buckets that hold anything, by rising latency, with their counts.
+    pub fn occupied(&self) -> impl Iterator<Item = (usize, u64)> {
+        let all = self.counts.iter().copied().enumerate();
+        all.filter(|(_, count)| *count > 0)
+    }
+
     /// Observations in buckets above the one of `micros`: exactly those that took longer, when `micros` is
     /// the end of a bucket.
     #[must_use]

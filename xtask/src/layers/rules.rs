@@ -19,11 +19,13 @@ enum Layer {
 }
 
 /// Core crates that may use a sibling; the others know only the vocabulary.
-const CORE_SIBLINGS: [(&str, &str); 6] = [
+const CORE_SIBLINGS: [(&str, &str); 8] = [
     ("sluice-analysis", "sluice-kayenta"),
     ("sluice-analysis", "sluice-conditions"),
     ("sluice-engine", "sluice-analysis"),
     ("sluice-forecast", "sluice-analysis"),
+    ("sluice-tuning", "sluice-analysis"),
+    ("sluice-tuning", "sluice-forecast"),
     ("sluice-control", "sluice-engine"),
     ("sluice-control", "sluice-analysis"),
 ];

@@ -8,8 +8,9 @@
 use crate::error::ApiError;
 use crate::wire::{
     AuditQuery, Checklist, DaemonInfo, DeployReply, DeployRequest, Explanation, HistoryEntry,
-    LogEntry, LogLine, LogsQuery, ReplicaEntry, StopRequest, VerifyReport,
+    LogEntry, LogLine, LogsQuery, MinutesQuery, ReplicaEntry, StopRequest, VerifyReport,
 };
+use sluice_model::Minute;
 use sluice_model::command::{CommandKind, CommandOutcome};
 use sluice_model::ids::ServiceName;
 use sluice_model::view::ServiceView;
@@ -91,6 +92,13 @@ pub trait Backend: Send + Sync + 'static {
         name: &ServiceName,
         query: LogsQuery,
     ) -> impl Future<Output = Result<mpsc::Receiver<LogLine>, ApiError>> + Send;
+
+    /// What was counted in each minute, by time and revision.
+    fn minutes(
+        &self,
+        name: &ServiceName,
+        query: MinutesQuery,
+    ) -> impl Future<Output = Result<Vec<Minute>, ApiError>> + Send;
 
     /// Goes through the pre-deployment checklist and records the result.
     fn check(

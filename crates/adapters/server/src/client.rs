@@ -11,9 +11,11 @@ use crate::error::{ApiError, ErrorCode};
 use crate::token::Token;
 use crate::wire::{
     AuditQuery, Checklist, DaemonInfo, DeployReply, DeployRequest, Explanation, HistoryEntry,
-    LogEntry, LogLine, LogsQuery, ReplicaEntry, StopRequest, VerifyReport, WatchEvent,
+    LogEntry, LogLine, LogsQuery, MinutesQuery, ReplicaEntry, StopRequest, VerifyReport,
+    WatchEvent,
 };
 use http::Method;
+use sluice_model::Minute;
 use sluice_model::command::CommandKind;
 use sluice_model::ids::ServiceName;
 use sluice_model::time::format_span;
@@ -265,6 +267,20 @@ impl Client {
     /// Why the service stands where it stands.
     pub async fn explain(&self, name: &ServiceName) -> Result<Explanation, ClientError> {
         self.get(&format!("/v1/services/{name}/explain")).await
+    }
+
+    /// What was counted in each minute, by time and revision; of one answer's time at most.
+    pub async fn minutes(
+        &self,
+        name: &ServiceName,
+        query: MinutesQuery,
+    ) -> Result<Vec<Minute>, ClientError> {
+        let query = query_of(&[
+            ("from", Some(query.from.0.to_string())),
+            ("until", Some(query.until.0.to_string())),
+        ]);
+        self.get(&format!("/v1/services/{name}/minutes{query}"))
+            .await
     }
 
     /// Goes through the pre-deployment checklist.

@@ -7,6 +7,7 @@
 //! | `POST /services/NAME/commands` | a `CommandKind`; answers with the view after it |
 //! | `POST /services/NAME/restart`, `POST /services/NAME/check` | no body |
 //! | `GET /services/NAME/history`, `…/replicas`, `…/explain` | |
+//! | `GET /services/NAME/minutes?from&until` | what was counted in each minute |
 //! | `GET /services/NAME/logs?revision&tail&follow` | lines |
 //! | `GET /watch?service` | lines of `WatchEvent` |
 //! | `POST /deploy` | a `DeployRequest` |
@@ -20,7 +21,7 @@ use crate::error::{ApiError, ErrorCode};
 use crate::identity::Caller;
 use crate::serve::Limits;
 use crate::stream;
-use crate::wire::{AuditQuery, DeployRequest, LogsQuery, StopRequest};
+use crate::wire::{AuditQuery, DeployRequest, LogsQuery, MinutesQuery, StopRequest};
 use axum::body::{Body, to_bytes};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Extension, Path, Query, State};
@@ -61,6 +62,7 @@ pub(crate) fn router<B: Backend>(
         .route("/history", get(history))
         .route("/replicas", get(replicas))
         .route("/explain", get(explain))
+        .route("/minutes", get(minutes))
         .route("/logs", get(logs));
     let v1 = Router::new()
         .route("/info", get(info))
@@ -178,6 +180,19 @@ async fn explain<B: Backend>(State(api): Shared<B>, Path(name): Path<String>) ->
     within(api.limits.look_timeout, async {
         let name = api.known(&name).await?;
         Ok(Json(api.backend.explain(&name).await?).into_response())
+    })
+    .await
+}
+
+async fn minutes<B: Backend>(
+    State(api): Shared<B>,
+    Path(name): Path<String>,
+    query: Result<Query<MinutesQuery>, QueryRejection>,
+) -> Answer {
+    let query = parsed(query)?;
+    within(api.limits.look_timeout, async {
+        let name = api.known(&name).await?;
+        Ok(Json(api.backend.minutes(&name, query).await?).into_response())
     })
     .await
 }

@@ -10,6 +10,7 @@ use sluice_model::report::Judgement;
 use sluice_model::time::Timestamp;
 use sluice_model::view::ServiceView;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// The process that answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -195,6 +196,19 @@ impl AuditQuery {
             .min(AUDIT_LIMIT_MAX)
     }
 }
+
+/// Which minutes of a service's history are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MinutesQuery {
+    /// Those that began at this time or later.
+    pub from: Timestamp,
+    /// Those that began before this time; at most [`MINUTES_SPAN_MAX`] after `from` are answered.
+    pub until: Timestamp,
+}
+
+/// Longest time whose minutes are in one answer: they are held in memory on both ends.
+pub const MINUTES_SPAN_MAX: Duration = Duration::from_secs(86_400);
 
 /// Whether the decision log is what was written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,6 +1,6 @@
 //! The database file: its tables, its versions, and how a connection to it is opened.
 //!
-//! Not here: what is written into the tables (`status`, `revisions`, `commands`, `effects`, `log`).
+//! Not here: what is written into the tables (`status`, `revisions`, `commands`, `effects`, `log`, `minutes`).
 
 use crate::error::{Fault, StoreError, file_error};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
@@ -30,7 +30,7 @@ const WAL_BYTES_KEPT: i64 = 4 << 20;
 const WRITTEN_BY: &str = "sluice.version";
 
 /// What brings the format from its index to the next one. A published step is never edited.
-const STEPS: &[&str] = &[V1, V2];
+const STEPS: &[&str] = &[V1, V2, V3];
 
 /// The log accepts nothing but the entry after the head: an update, a deletion, a replacement or an
 /// entry out of turn is refused by the database itself.
@@ -113,6 +113,17 @@ const V2: &str = "
 CREATE TABLE ledger (
     service TEXT PRIMARY KEY REFERENCES service (name),
     json TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+";
+
+/// What was counted in each minute of a service's revisions.
+const V3: &str = "
+CREATE TABLE minute (
+    service TEXT NOT NULL REFERENCES service (name),
+    at INTEGER NOT NULL,
+    revision INTEGER NOT NULL,
+    json TEXT NOT NULL,
+    PRIMARY KEY (service, at, revision)
 ) STRICT, WITHOUT ROWID;
 ";
 
@@ -340,6 +351,24 @@ mod tests {
             "half a migration stayed"
         );
         migrate(&mut connection, place, &[V1, NEXT]).unwrap();
+    }
+
+    #[test]
+    fn each_published_format_is_brought_up_to_date() {
+        for published in 1..STEPS.len() {
+            let folder = tempfile::tempdir().unwrap();
+            let place = folder.path().join(DATABASE_FILE);
+            let mut old = Connection::open(&place).unwrap();
+            migrate(&mut old, &place, &STEPS[..published]).unwrap();
+            old.execute("INSERT INTO service (name) VALUES ('shop')", ())
+                .unwrap();
+            drop(old);
+            let connection = open_writer(&place).unwrap();
+            assert_eq!(version_of(&connection), SCHEMA_VERSION);
+            let kept = "SELECT (SELECT count(*) FROM service) + (SELECT count(*) FROM minute)";
+            let rows: i64 = connection.query_row(kept, (), |row| row.get(0)).unwrap();
+            assert_eq!(rows, 1, "from format {published}");
+        }
     }
 
     #[test]

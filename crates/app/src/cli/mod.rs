@@ -1,11 +1,13 @@
 //! The command line: a thin client of the local API, and the door to the daemon and the demo.
 //!
 //! `args` says what can be asked. `release` holds the commands that change something, `show` those
-//! that look, `audit` the log, `watch` the live view, `document` those that need no running Sluice. A command returns
+//! that look, `audit` the log, `watch` the live view, `document` and
+//! `simulate` need no running Sluice, and `tune` its history alone. A command returns
 //! an exit code, or a [`Failure`] that says what to do next; nothing else prints or exits.
 
 pub(crate) mod args;
 mod audit;
+mod chance;
 mod completion;
 mod convert;
 mod diagnostics;
@@ -14,11 +16,14 @@ mod failure;
 mod locate;
 mod neutrality;
 mod output;
+mod parallel;
+mod progress;
 mod release;
 mod serve;
 mod show;
 mod simulate;
 mod table;
+mod tune;
 mod wait;
 mod watch;
 
@@ -98,6 +103,7 @@ async fn ask(global: &Global, command: Command, output: Output) -> Result<Exit, 
         Command::Wait(args) => release::wait(global, args, output).await,
         Command::Check(args) => show::check(global, args, output).await,
         Command::Audit(what) => audit::audit(global, what, output).await,
+        Command::Tune(args) => tune::tune(global, args, output).await,
         Command::Stop(args) => release::stop(global, args, output).await,
         Command::Up(_)
         | Command::Demo(_)
@@ -192,6 +198,7 @@ mod tests {
                 "docs/document.md",
                 include_str!("../../../../docs/document.md"),
             ),
+            ("docs/tuning.md", include_str!("../../../../docs/tuning.md")),
         ];
         for (file, text) in texts {
             let fences = text.split("```sh\n").skip(1);

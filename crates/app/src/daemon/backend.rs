@@ -6,10 +6,11 @@ use super::{checklist, clock, logs};
 use sluice_model::command::{CommandKind, CommandOutcome};
 use sluice_model::status::RolloutState;
 use sluice_model::view::ServiceView;
-use sluice_model::{RevisionNumber, ServiceName, ServiceStatus, Timestamp};
+use sluice_model::{Minute, RevisionNumber, ServiceName, ServiceStatus, Timestamp};
 use sluice_server::wire::{
     AuditQuery, Checklist, DaemonInfo, DeployReply, DeployRequest, Explanation, HistoryEntry,
-    LogEntry, LogLine, LogsQuery, ReplicaEntry, RevisionMark, StopRequest, VerifyReport,
+    LogEntry, LogLine, LogsQuery, MinutesQuery, ReplicaEntry, RevisionMark, StopRequest,
+    VerifyReport,
 };
 use sluice_server::{ApiError, Backend};
 use sluice_store::Note;
@@ -234,6 +235,18 @@ impl Backend for DaemonBackend {
     ) -> Result<mpsc::Receiver<LogLine>, ApiError> {
         self.status(name)?;
         logs::stream(&self.parts, name, &query)
+    }
+
+    async fn minutes(
+        &self,
+        name: &ServiceName,
+        query: MinutesQuery,
+    ) -> Result<Vec<Minute>, ApiError> {
+        self.status(name)?;
+        let (store, service) = (self.parts.store.clone(), name.clone());
+        blocking(move || store.minutes(&service, query.from..query.until))
+            .await?
+            .map_err(|error| ApiError::internal(error.to_string()))
     }
 
     async fn check(&self, name: &ServiceName, actor: &str) -> Result<Checklist, ApiError> {

@@ -12,6 +12,7 @@ mod comparing;
 mod deploy;
 mod handover;
 mod logs;
+mod minutes;
 mod opening;
 mod parts;
 mod rates;

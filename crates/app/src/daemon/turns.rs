@@ -4,6 +4,7 @@
 //! when something changed. Everything slow happens elsewhere and rings the alarm when it is done.
 
 use super::clock;
+use super::minutes::{Look, Minutes};
 use super::parts::Parts;
 use super::rates::Rates;
 use super::shared::{Rang, ViewCell};
@@ -12,7 +13,7 @@ use super::world::{Memory, ServiceWorld};
 use sluice_analysis::window::Snapshot;
 use sluice_control::{Cell, Outcome};
 use sluice_engine::plan_revision;
-use sluice_model::{ServiceName, ServiceStatus, Timestamp};
+use sluice_model::{Minute, ServiceName, ServiceStatus, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -39,6 +40,9 @@ struct Seat {
     cell: Cell,
     memory: Memory,
     rates: Rates,
+    minutes: Minutes,
+    /// Minutes that are over and not written yet.
+    ended: Vec<Minute>,
     wake_at: Option<Timestamp>,
     outcome: Outcome,
 }
@@ -88,6 +92,24 @@ pub(super) fn run(
                 seat.take_turns(parts, name);
             }
         }
+        store_minutes(parts, &mut seats);
+    }
+}
+
+/// Writes the minutes that are over, of all services at once. A minute that cannot be written is lost: it is no
+/// part of any decision, and nothing waits for it.
+fn store_minutes(parts: &Parts, seats: &mut BTreeMap<ServiceName, Seat>) {
+    let ended: Vec<(ServiceName, Minute)> = seats
+        .iter_mut()
+        .flat_map(|(name, seat)| {
+            let ended = std::mem::take(&mut seat.ended);
+            ended.into_iter().map(|minute| (name.clone(), minute))
+        })
+        .collect();
+    if !ended.is_empty()
+        && let Err(error) = parts.store.append_minutes(&ended)
+    {
+        tracing::warn!(%error, minutes = ended.len(), "the last minute is missing in the history of `sluice tune`");
     }
 }
 
@@ -107,6 +129,8 @@ impl Seat {
             cell: Cell::new(status),
             memory: Memory::default(),
             rates: Rates::default(),
+            minutes: Minutes::default(),
+            ended: Vec::new(),
             wake_at: None,
             outcome: Outcome::default(),
         }
@@ -178,6 +202,17 @@ impl Seat {
             preview,
             now: clock::now(),
         });
+        let of_all_replicas = view
+            .revisions
+            .iter()
+            .filter(|(_, side)| side.replicas > 0 && side.ready >= side.replicas);
+        self.ended.extend(self.minutes.look(&Look {
+            now: view.at,
+            status,
+            complete: of_all_replicas.map(|(number, _)| *number).collect(),
+            counters: &snapshot.counters,
+            usage: &usage,
+        }));
         let waiting = self
             .outcome
             .decision

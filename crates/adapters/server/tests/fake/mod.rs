@@ -6,6 +6,7 @@
     reason = "each test file uses a part of it"
 )]
 
+use sluice_model::Minute;
 use sluice_model::command::{CommandKind, CommandOutcome};
 use sluice_model::ids::{CheckName, ReplicaId, RevisionNumber, RolloutId, ServiceName};
 use sluice_model::observation::{Measurement, Side};
@@ -43,6 +44,7 @@ pub struct World {
     pub history: Vec<HistoryEntry>,
     pub lines: Vec<LogLine>,
     pub entries: Vec<LogEntry>,
+    pub minutes: Vec<Minute>,
     pub broken_at: Option<u64>,
     /// Applied to a service when it is deployed, restarted or commanded.
     pub on_command: Option<fn(&mut ServiceView)>,
@@ -262,6 +264,17 @@ impl Backend for Fake {
             }
         });
         Ok(receiver)
+    }
+
+    async fn minutes(
+        &self,
+        _name: &ServiceName,
+        query: MinutesQuery,
+    ) -> Result<Vec<Minute>, ApiError> {
+        let until = query.until.min(query.from.after(MINUTES_SPAN_MAX));
+        let minutes = self.world().minutes.clone();
+        let within = |minute: &Minute| (query.from..until).contains(&minute.at);
+        Ok(minutes.into_iter().filter(within).collect())
     }
 
     async fn check(&self, name: &ServiceName, actor: &str) -> Result<Checklist, ApiError> {

@@ -8,6 +8,7 @@
 mod crash;
 mod disk;
 mod keeping;
+mod minutes;
 mod opening;
 mod samples;
 mod tampering;

@@ -16,6 +16,7 @@ mod serve;
 mod show;
 mod simulate;
 mod target;
+mod tune;
 
 pub(crate) use audit::{AuditCommand, AuditNeutralityArgs, AuditShowArgs};
 pub(crate) use completion::{CompletionArgs, Shell};
@@ -28,6 +29,7 @@ pub(crate) use serve::{DemoArgs, DemoServiceArgs, UpArgs};
 pub(crate) use show::{LogsArgs, StatusArgs};
 pub(crate) use simulate::SimulateArgs;
 pub(crate) use target::{One, OneOrAll, WaitableOne, Waiting};
+pub(crate) use tune::TuneArgs;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use std::path::PathBuf;
@@ -265,6 +267,7 @@ Example:
   sluice simulate --rate 200/s --runs 5000 --plot checkout.svg -o json")]
     Simulate(SimulateArgs),
 
+<<<<<<< HEAD
     /// Translate another tool's files into parts of a document
     #[command(
         subcommand,
@@ -273,6 +276,21 @@ Example:
   sluice convert kayenta canary-config.json"
     )]
     Convert(ConvertCommand),
+=======
+    /// Propose limits for a service's checks from its history, with the false alarms they would have raised
+    #[command(after_help = "\
+Sluice keeps what it counted in each minute of the last 14 days. Rollouts by the document's plan are
+replayed on the minutes in which nothing was the matter, with a new revision that is exactly as
+good as the old one: whatever raises an alarm then raises a false one. The document's checks are
+judged so too, and comparisons get the margins at which they are decided within the bakes.
+
+Example:
+  sluice tune checkout
+  sluice tune checkout --target 5% --since 7d -o json
+  sluice tune checkout --export checkout.jsonl
+  sluice tune checkout --from checkout.jsonl")]
+    Tune(TuneArgs),
+>>>>>>> 67207c8 (sluice tune: limits from a service's own history, with the false alarms they would have raised)
 
     /// Print the JSON Schema of the document, for editors
     #[command(after_help = "\

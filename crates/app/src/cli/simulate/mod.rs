@@ -9,23 +9,22 @@ mod text;
 pub(crate) mod values;
 
 use super::args::SimulateArgs;
+use super::chance::seeds;
 use super::document;
 use super::failure::{Exit, Failure};
 use super::locate;
-use super::output::{Output, takes_colour};
+use super::output::Output;
+use super::progress::Progress;
 use serde::Serialize;
 use sluice_forecast::{Course, Ending, Outlook, Release, Run, Summary, Traffic, outlook};
 use sluice_model::ids::ServiceName;
 use sluice_model::{Plan, millis};
 use sluice_native::{Document, ServiceSpec};
-use std::io::{self, IsTerminal, Write};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Releases of one simulation.
 const RELEASES_MAX: usize = 50;
-/// Between two words about the progress.
-const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 
 /// What is simulated, and what came of it.
 #[derive(Clone, Debug, Serialize)]
@@ -141,15 +140,15 @@ fn run(
     runs: u64,
     seed: u64,
 ) -> Simulation {
-    let mut progress = Progress::new(runs.saturating_mul(releases.len() as u64));
+    let mut progress = Progress::new("simulating", runs.saturating_mul(releases.len() as u64));
     let simulated = releases
         .iter()
-        .zip(runs::seeds(seed))
+        .zip(seeds(seed))
         .enumerate()
         .map(|(at, (release, seed))| {
             let before = runs.saturating_mul(at as u64);
             let all = runs::all(course, *release, seed, runs, |done| {
-                progress.tell(before + done, *release);
+                progress.tell(before + done, &text::name(*release));
             });
             Simulated {
                 release: *release,
@@ -181,57 +180,6 @@ fn found(runs: &[Run]) -> Vec<f64> {
         .collect();
     seconds.sort_by(f64::total_cmp);
     seconds
-}
-
-/// A line on standard error that tells how far it is, where that is a terminal.
-struct Progress {
-    all: u64,
-    begun: Instant,
-    told: Option<Instant>,
-    shown: bool,
-}
-
-impl Progress {
-    fn new(all: u64) -> Progress {
-        Progress {
-            all,
-            begun: Instant::now(),
-            told: None,
-            shown: io::stderr().is_terminal() && takes_colour(&io::stderr()),
-        }
-    }
-
-    fn tell(&mut self, done: u64, release: Release) {
-        let now = Instant::now();
-        let since = self.told.unwrap_or(self.begun);
-        if !self.shown || now.duration_since(since) < PROGRESS_EVERY {
-            return;
-        }
-        self.told = Some(now);
-        let share = done as f64 / self.all.max(1) as f64;
-        let left = now.duration_since(self.begun).as_secs_f64() * (1.0 / share.max(1e-9) - 1.0);
-        let line = format!(
-            "\r\u{1b}[Ksimulating: {:.0} %, about {left:.0}s left ({})",
-            share * 100.0,
-            text::name(release)
-        );
-        self.write(&line);
-    }
-
-    fn clear(&mut self) {
-        if self.told.is_some() {
-            self.write("\r\u{1b}[K");
-        }
-    }
-
-    /// Nobody misses the progress when standard error is gone.
-    fn write(&mut self, text: &str) {
-        let mut stream = io::stderr().lock();
-        let written = stream
-            .write_all(text.as_bytes())
-            .and_then(|()| stream.flush());
-        self.shown &= written.is_ok();
-    }
 }
 
 #[cfg(test)]

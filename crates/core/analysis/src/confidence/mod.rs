@@ -9,6 +9,7 @@
 //! - For one probability [`bernoulli_interval`], for quantiles of any distribution
 //!   [`quantile_ranks`] and [`all_quantile_ranks`]; [`log_e_quantiles_differ`] and
 //!   [`log_e_quantile_worse`] compare two sides.
+//! - For one probability when the number of trials was fixed before: [`binomial_interval`], [`beta_quantile`].
 //! - What they are made of: the [`Mixture`]s and the boundaries of [`stitching`] and [`empirical`],
 //!   each for sums whose increments are of a kind (bounded, sub-exponential, Poisson …).
 //!
@@ -18,6 +19,7 @@
 
 mod asymptotic;
 mod beta_binomial;
+mod binomial;
 mod difference;
 pub mod empirical;
 mod gamma;
@@ -30,6 +32,7 @@ pub mod stitching;
 
 pub use asymptotic::{Moments, mean_difference, mean_interval, relative_difference};
 pub use beta_binomial::{BetaBinomial, bernoulli_interval};
+pub use binomial::{beta_quantile, binomial_interval};
 pub use difference::error_ratio_difference;
 pub use gamma::{GammaExponential, GammaPoisson};
 pub use mixture::{Mixture, Sides, Tuning, bound};
