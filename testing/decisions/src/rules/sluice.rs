@@ -4,16 +4,16 @@
 //! Per metric one e-process, carried over changes of the weight; the canary goes back when their weighted
 //! mean reaches 1/α. The statistics are in `sluice_analysis::sequential`; here they are fed and read.
 
-use super::evidence::{Evidence, mean_log_e};
+use super::evidence::Evidence;
 use super::{Decision, Rule};
 use crate::tick::{Counts, Tick};
-use sluice_analysis::sequential::{Hypothesis, culprits};
+use sluice_analysis::sequential::{Hypothesis, culprits, log_mean};
 
 /// Bound on the probability that a canary that is no worse is ever taken back.
 pub const ALPHA: f64 = 0.01;
 
 pub(super) const DESCRIPTION: &str = "sequential analysis at α = 0.01 over the whole release, looked at ten times a second: errors (ratio 1), requests above \
-     the baseline's frozen p99 (ratio 1.25) and p50 (ratio 1.05), no margins, equal weights.";
+     the baseline's frozen p99 (ratio 1.25) and p50 (ratio 1.05), no margins; errors have half of the weight.";
 
 /// Something bad that a request can be, and how much more often the canary may have it.
 #[derive(Clone, Copy, Debug)]
@@ -22,29 +22,34 @@ pub struct Metric {
     pub ratio: f64,
     /// Allowed besides, as a share of the requests.
     pub margin: f64,
+    /// Its part of the weight, beside those of the metrics that are judged with it.
+    pub part: f64,
     /// What it means when this metric decides.
     pub decision: Decision,
     /// How many of a side's requests it is true of.
     pub events: fn(&Counts) -> u64,
 }
 
-/// The metrics of a release with nothing configured (stats.md §6).
+/// The metrics of a release with nothing configured (stats.md §6); failures have the double part, as in the product.
 pub const METRICS: [Metric; 3] = [
     Metric {
         ratio: 1.0,
         margin: 0.0,
+        part: 2.0,
         decision: Decision::Errors,
         events: |counts| counts.errors,
     },
     Metric {
         ratio: 1.25,
         margin: 0.0,
+        part: 1.0,
         decision: Decision::Latency,
         events: |counts| counts.above_p99,
     },
     Metric {
         ratio: 1.05,
         margin: 0.0,
+        part: 1.0,
         decision: Decision::Latency,
         events: |counts| counts.above_p50,
     },
@@ -57,7 +62,7 @@ pub struct Sluice {
 }
 
 impl Sluice {
-    /// The analysis of these metrics, with equal weights.
+    /// The analysis of these metrics.
     ///
     /// # Panics
     /// When a ratio or a margin cannot be tested, or there is no metric.
@@ -78,7 +83,10 @@ impl Sluice {
     /// ln of the mean of all metrics' e-values, now.
     #[must_use]
     pub fn log_e(&self) -> f64 {
-        mean_log_e(self.metrics.iter().map(|(_, evidence)| evidence))
+        let whole: f64 = self.metrics.iter().map(|(metric, _)| metric.part).sum();
+        let part =
+            |(metric, evidence): &(Metric, Evidence)| (metric.part / whole, evidence.log_e());
+        log_mean(&self.metrics.iter().map(part).collect::<Vec<_>>())
     }
 
     fn cause(&self) -> Decision {
@@ -171,6 +179,17 @@ mod tests {
         let mut other = Sluice::of(&METRICS[..1]);
         other.look(&step(0.25));
         assert!(one.log_e() > alone && one.log_e() > other.log_e());
+    }
+
+    #[test]
+    fn failures_have_half_of_the_weight() {
+        let failing = tick(0.05, errors(50, 20), errors(950, 1));
+        let (mut all, mut alone) = (Sluice::of(&METRICS), Sluice::of(&METRICS[..1]));
+        all.look(&failing);
+        alone.look(&failing);
+        // The others have no evidence: they add next to nothing.
+        let lost = alone.log_e() - all.log_e();
+        assert!((lost - 2f64.ln()).abs() < 1e-3, "{lost}");
     }
 
     #[test]
