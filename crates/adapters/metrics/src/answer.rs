@@ -1,7 +1,7 @@
 //! Answers that every provider gives in the same way: refusals, and JSON.
 
 use crate::error::{FetchError, FetchErrorKind, Retry};
-use crate::transport::Reply;
+use crate::exchange::Reply;
 use reqwest::StatusCode;
 use reqwest::header::RETRY_AFTER;
 use serde::de::DeserializeOwned;

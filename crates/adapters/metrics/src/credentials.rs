@@ -16,7 +16,6 @@ use std::collections::BTreeMap;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// Credentials with their values.
-#[derive(Debug)]
 pub(crate) enum Credentials {
     None,
     /// The value of the `Authorization` header.

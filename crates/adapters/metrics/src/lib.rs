@@ -6,12 +6,29 @@
 //! and so is when to ask again. Queries and servers are plain data that may be stored: where they
 //! need a secret they name it ([`Text::Secret`]), and the caller hands the value in ([`Secrets`]).
 //!
-//! Start reading at [`Source`]; then `transport` for what every request has in common (deadline,
-//! bound on the answer, no redirections, no proxy), and `providers`, one file for each.
+//! | query | credentials | sample |
+//! |---|---|---|
+//! | [`PrometheusQuery`] | any | number, vector or series |
+//! | [`WebQuery`] | any | JSON value at a path, or text |
+//! | [`DatadogQuery`] | headers `DD-API-KEY`, `DD-APPLICATION-KEY` | number or vector |
+//! | [`NewRelicQuery`] | header `API-Key` | JSON object or list |
+//! | [`WavefrontQuery`] | bearer token | number or vector |
+//! | [`CloudWatchQuery`] | AWS signature, service `monitoring` | series |
+//! | [`GraphiteQuery`] | any | series |
+//! | [`InfluxdbQuery`] | token with the scheme `Token` | vector, or JSON list |
+//! | [`SkyWalkingQuery`] | any | JSON |
+//! | [`KayentaQuery`] | any | number: the score |
+//!
+//! Prometheus is tested against the real one, all others against servers of the tests that speak the
+//! documented protocols.
+//!
+//! Start reading at [`Source`]; then `transport`, `exchange` and `tls` for what every request has in
+//! common (deadline, bounds, no redirections, no proxy), and `providers`, one file for each.
 
 mod answer;
 mod credentials;
 mod error;
+mod exchange;
 mod jsonpath;
 mod oauth2;
 mod providers;
@@ -25,11 +42,20 @@ mod tls;
 mod transport;
 
 pub use error::{FetchError, FetchErrorKind, Retry};
+pub use exchange::ANSWER_BYTES_MAX;
+pub use providers::cloudwatch::{CloudWatchQuery, MetricDataQuery, MetricStat};
+pub use providers::datadog::{DatadogAggregator, DatadogQuery};
+pub use providers::graphite::GraphiteQuery;
+pub use providers::influxdb::InfluxdbQuery;
+pub use providers::kayenta::{KayentaQuery, KayentaScope, KayentaSide};
+pub use providers::newrelic::NewRelicQuery;
 pub use providers::prometheus::PrometheusQuery;
+pub use providers::skywalking::SkyWalkingQuery;
+pub use providers::wavefront::WavefrontQuery;
 pub use providers::web::{WebBody, WebMethod, WebQuery};
 pub use query::{Query, Window};
 pub use sample::{Answer, Element, Point, Sample, Series};
 pub use secret::{Secret, Secrets, Text};
 pub use server::{Authentication, Server, TIMEOUT_MAX, Tls};
 pub use source::Source;
-pub use transport::{ANSWER_BYTES_MAX, REQUESTS_AT_ONCE_MAX};
+pub use transport::REQUESTS_AT_ONCE_MAX;

@@ -3,9 +3,9 @@
 use crate::answer;
 use crate::credentials::basic;
 use crate::error::{FetchError, FetchErrorKind};
+use crate::exchange::{Reply, exchange};
 use crate::secret::Secret;
 use crate::sigv4::RESERVED;
-use crate::transport::{Reply, exchange};
 use percent_encoding::utf8_percent_encode;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
@@ -23,7 +23,6 @@ const LIFETIME_UNTOLD: Duration = Duration::from_secs(5 * 60);
 const LIFETIME_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Gives out tokens.
-#[derive(Debug)]
 pub(crate) struct TokenSource {
     token_url: Url,
     client_id: String,
@@ -34,7 +33,6 @@ pub(crate) struct TokenSource {
     fetching: tokio::sync::Mutex<()>,
 }
 
-#[derive(Clone, Debug)]
 struct Token {
     value: Secret,
     fetched: Instant,

@@ -1,6 +1,14 @@
 //! What a source is asked: plain data, without secrets.
 
+use crate::providers::cloudwatch::CloudWatchQuery;
+use crate::providers::datadog::DatadogQuery;
+use crate::providers::graphite::GraphiteQuery;
+use crate::providers::influxdb::InfluxdbQuery;
+use crate::providers::kayenta::KayentaQuery;
+use crate::providers::newrelic::NewRelicQuery;
 use crate::providers::prometheus::PrometheusQuery;
+use crate::providers::skywalking::SkyWalkingQuery;
+use crate::providers::wavefront::WavefrontQuery;
 use crate::providers::web::WebQuery;
 use serde::{Deserialize, Serialize};
 use sluice_model::Timestamp;
@@ -15,6 +23,22 @@ pub enum Query {
     Prometheus(PrometheusQuery),
     /// Any HTTP server that answers JSON or text.
     Web(WebQuery),
+    /// Datadog.
+    Datadog(DatadogQuery),
+    /// New Relic.
+    NewRelic(NewRelicQuery),
+    /// Wavefront.
+    Wavefront(WavefrontQuery),
+    /// Amazon CloudWatch.
+    CloudWatch(CloudWatchQuery),
+    /// Graphite.
+    Graphite(GraphiteQuery),
+    /// InfluxDB 2.
+    Influxdb(InfluxdbQuery),
+    /// Apache SkyWalking.
+    Skywalking(SkyWalkingQuery),
+    /// Kayenta.
+    Kayenta(KayentaQuery),
 }
 
 /// The span of time that is asked about.

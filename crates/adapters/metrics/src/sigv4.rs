@@ -25,7 +25,6 @@ pub(crate) const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
 const RESERVED_IN_PATHS: &AsciiSet = &RESERVED.remove(b'/');
 
 /// Who signs, and for what.
-#[derive(Debug)]
 pub(crate) struct Signer {
     pub(crate) region: String,
     pub(crate) service: String,

@@ -1,23 +1,37 @@
 //! A server that is asked for metric values.
 
 use crate::error::{FetchError, FetchErrorKind};
-use crate::providers::{prometheus, web};
+use crate::providers::{
+    cloudwatch, datadog, graphite, influxdb, kayenta, newrelic, prometheus, skywalking, wavefront,
+    web,
+};
 use crate::query::{Query, Window};
 use crate::sample::Answer;
 use crate::secret::Secrets;
 use crate::server::Server;
 use crate::transport::Transport;
 use sluice_model::time::format_span;
+use std::fmt;
 use std::time::Duration;
 
 /// A server with its credentials, its connections and the tokens that it gave out. Cheap to make;
 /// worth keeping between fetches.
-#[derive(Debug)]
 pub struct Source {
     name: String,
     timeout: Duration,
     transport: Transport,
     secrets: Secrets,
+}
+
+impl fmt::Debug for Source {
+    /// Without what an address may hide in its path or query.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source")
+            .field("name", &self.name)
+            .field("origin", &self.transport.origin())
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Source {
@@ -57,15 +71,7 @@ impl Source {
     /// # Errors
     /// See [`FetchErrorKind`]. That the source has no data is no error but an empty sample.
     pub async fn fetch(&self, query: &Query, window: Window) -> Result<Answer, FetchError> {
-        let asked = async {
-            match query {
-                Query::Prometheus(query) => {
-                    prometheus::fetch(&self.transport, query, window, self.timeout).await
-                }
-                Query::Web(query) => web::fetch(&self.transport, query, &self.secrets).await,
-            }
-        };
-        let answered = tokio::time::timeout(self.timeout, asked).await;
+        let answered = tokio::time::timeout(self.timeout, self.ask(query, window)).await;
         answered
             .unwrap_or_else(|_elapsed| {
                 Err(FetchError::new(
@@ -89,5 +95,23 @@ impl Source {
                 error.cause = self.transport.discreet(&error.cause);
                 error
             })
+    }
+
+    async fn ask(&self, query: &Query, window: Window) -> Result<Answer, FetchError> {
+        let transport = &self.transport;
+        match query {
+            Query::Prometheus(query) => {
+                prometheus::fetch(transport, query, window, self.timeout).await
+            }
+            Query::Web(query) => web::fetch(transport, query, &self.secrets).await,
+            Query::Datadog(query) => datadog::fetch(transport, query, window).await,
+            Query::NewRelic(query) => newrelic::fetch(transport, query, self.timeout).await,
+            Query::Wavefront(query) => wavefront::fetch(transport, query, window).await,
+            Query::CloudWatch(query) => cloudwatch::fetch(transport, query, window).await,
+            Query::Graphite(query) => graphite::fetch(transport, query, window).await,
+            Query::Influxdb(query) => influxdb::fetch(transport, query, window).await,
+            Query::Skywalking(query) => skywalking::fetch(transport, query, window).await,
+            Query::Kayenta(query) => kayenta::fetch(transport, query, window).await,
+        }
     }
 }

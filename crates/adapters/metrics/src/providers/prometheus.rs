@@ -5,9 +5,10 @@
 
 use crate::answer;
 use crate::error::{FetchError, FetchErrorKind};
+use crate::exchange::Reply;
 use crate::query::Window;
 use crate::sample::{Answer, Element, Point, Sample, Series};
-use crate::transport::{Body, Reply, Request, Transport};
+use crate::transport::{Body, Request, Transport};
 use reqwest::StatusCode;
 use serde::{Deserialize, Serialize};
 use sluice_model::Timestamp;

@@ -6,9 +6,15 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod authentication;
+mod cloudwatch;
+mod datadog;
 mod failures;
+mod graphql;
+mod kayenta;
 mod prometheus;
+mod providers;
 mod real_prometheus;
+mod series;
 mod support;
 mod trust;
 mod web;

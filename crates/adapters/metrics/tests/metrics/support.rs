@@ -39,6 +39,10 @@ impl Got {
             .iter()
             .find_map(|line| line.strip_prefix(start.as_str()))
     }
+
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap()
+    }
 }
 
 /// A server that answers one request after the other with what it was given, the last for ever.
