@@ -1,10 +1,15 @@
 //! Argo Rollouts' API (argoproj.io/v1alpha1) as Sluice understands it.
 //!
 //! `api` has the types of its five kinds; `crd` the definitions that an API server needs for them, and
-//! with them what is unknown or of the wrong type in an object.
+//! with them what is unknown or of the wrong type in an object; `validation` what is wrong with a Rollout
+//! although every field is well-formed. `workload` says how many pods each ReplicaSet should have, and
+//! `template` whether two pod templates mean the same.
 //!
 //! Nothing here talks to a cluster. Facts are those of Argo Rollouts' commit 9f8d111; where Sluice
 //! differs on purpose, the place says so.
 
 pub mod api;
 pub mod crd;
+pub mod template;
+pub mod validation;
+pub mod workload;

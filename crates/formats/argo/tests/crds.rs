@@ -3,6 +3,8 @@
 //!
 //! `UPDATE_GOLDEN=1 cargo test -p sluice-argo --test crds` writes the lines anew.
 
+#![expect(clippy::disallowed_methods, reason = "a test reads its golden files")]
+
 use serde_json::Value;
 use sluice_argo::crd::{Kind, crds};
 use std::fmt::Write as _;

@@ -35,3 +35,56 @@ pub(super) fn resolve(value: &mut Value, definitions: &Map<String, Value>) {
         _ => {}
     }
 }
+
+/// Kubernetes' own definitions.
+pub(crate) struct Definitions(Map<String, Value>);
+
+impl Definitions {
+    /// Those of Kubernetes 1.34.
+    pub(crate) fn new() -> Definitions {
+        Definitions(all())
+    }
+
+    /// The definition of a pod template.
+    pub(crate) fn pod_template(&self) -> Place<'_> {
+        Place {
+            all: &self.0,
+            schema: &self.0["io.k8s.api.core.v1.PodTemplateSpec"],
+        }
+    }
+}
+
+/// The definition of one place in an object.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'a> {
+    all: &'a Map<String, Value>,
+    schema: &'a Value,
+}
+
+impl<'a> Place<'a> {
+    /// The definition of a field, if the field is known here.
+    pub(crate) fn field(self, name: &str) -> Option<Place<'a>> {
+        let properties = self.schema.get("properties");
+        let known = properties.and_then(|properties| properties.get(name));
+        let any = self.schema.get("additionalProperties");
+        match known.or(any) {
+            Some(schema) => Some(self.at(schema)),
+            // Anything may be here.
+            None if properties.is_none() => Some(self),
+            None => None,
+        }
+    }
+
+    /// The definition of the items of a list.
+    pub(crate) fn item(self) -> Place<'a> {
+        self.at(self.schema.get("items").unwrap_or(self.schema))
+    }
+
+    fn at(self, schema: &'a Value) -> Place<'a> {
+        let named = schema.get("$ref").and_then(Value::as_str);
+        Place {
+            all: self.all,
+            schema: named.and_then(|name| self.all.get(name)).unwrap_or(schema),
+        }
+    }
+}

@@ -17,6 +17,7 @@ use schemars::JsonSchema;
 use serde_json::{Map, Value, json};
 
 pub use check::{Finding, FindingKind, check};
+pub(crate) use definitions::{Definitions, Place};
 
 /// One of Argo's kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
