@@ -1,0 +1,84 @@
+//! However a cluster ends, nothing of it is left; and nothing ends that is somebody else's.
+
+use super::name;
+use sluice_cluster::{Cluster, ClusterName, Variant, down, remains};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// When the harness is killed, after its start: while it makes the namespaces, waits for the API server, imports images, waits for
+/// the node, runs a pod, and perhaps after it is done.
+const KILLED_AFTER_MS: [u64; 7] = [20, 100, 400, 1_500, 3_500, 5_500, 8_000];
+/// When the take-down is killed, after its start.
+const DOWN_KILLED_AFTER_MS: [u64; 4] = [5, 30, 100, 250];
+
+fn harness(arguments: &[&str], name: &ClusterName) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_sluice-cluster"))
+        .args(arguments)
+        .arg(name.as_str())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+fn kill_after(mut harness: Child, milliseconds: u64) {
+    std::thread::sleep(Duration::from_millis(milliseconds));
+    harness.kill().unwrap();
+    harness.wait().unwrap();
+}
+
+#[test]
+#[ignore = "part cluster: needs root and a cluster's programs"]
+fn a_harness_that_is_killed_anywhere_leaves_what_a_take_down_removes() {
+    let name = name("ends");
+    down(&name).unwrap();
+    for after in KILLED_AFTER_MS {
+        kill_after(harness(&["up"], &name), after);
+        down(&name).unwrap();
+        assert_eq!(
+            remains(&name).unwrap(),
+            Vec::<String>::new(),
+            "killed after {after} ms"
+        );
+    }
+    // The next start removes it as well, and a take-down that is killed is completed by the next one.
+    kill_after(harness(&["up"], &name), KILLED_AFTER_MS[4]);
+    assert!(harness(&["up"], &name).wait().unwrap().success());
+    for after in DOWN_KILLED_AFTER_MS {
+        kill_after(harness(&["down"], &name), after);
+    }
+    down(&name).unwrap();
+    assert_eq!(remains(&name).unwrap(), Vec::<String>::new());
+    down(&name).unwrap();
+}
+
+#[test]
+#[ignore = "part cluster: needs root and a cluster's programs"]
+fn what_runs_inside_ends_with_the_cluster_and_a_strangers_process_does_not() {
+    let name = name("strangers");
+    let cluster = Cluster::up(&name, Variant::ControlPlane).unwrap();
+    let mut ours = cluster.run_inside("sleep").arg("600").spawn().unwrap();
+    let mut theirs = Command::new("nsenter")
+        .arg(format!("--net={}", name.namespace_path().display()))
+        .args(["sleep", "600"])
+        .spawn()
+        .unwrap();
+    // Held by this process: nobody else takes it down.
+    let refused = harness(&["down"], &name).wait().unwrap();
+    assert!(!refused.success());
+    assert!(cluster.kubectl(&["get", "--raw", "/readyz"]).is_ok());
+
+    let told = cluster.down().unwrap_err();
+    assert!(
+        told.to_string().contains(&theirs.id().to_string()),
+        "{told:#}"
+    );
+    assert!(!ours.wait().unwrap().success());
+    assert!(
+        theirs.try_wait().unwrap().is_none(),
+        "a stranger's process was ended"
+    );
+    assert_eq!(remains(&name).unwrap(), Vec::<String>::new());
+    theirs.kill().unwrap();
+    theirs.wait().unwrap();
+}
