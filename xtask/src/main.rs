@@ -2,7 +2,7 @@
 //!
 //! It holds no code of the product and depends on none of its crates, so that it builds first and
 //! in seconds. Read `suite` for what `cargo xtask test` runs, `layers` for the rules between the
-//! crates, `soak` for long runs, `bench` for comparisons with other programs.
+//! crates, `soak` for long runs, `bench` for comparisons with other programs, `cluster` for real Kubernetes clusters.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -12,8 +12,10 @@
 mod bench;
 mod cache;
 mod child;
+mod cluster;
 mod debian;
 mod generate;
+mod go;
 mod layers;
 mod soak;
 mod suite;
@@ -42,6 +44,8 @@ enum Task {
     Soak(soak::Options),
     /// Compare with other programs on this machine, as ratios.
     Bench(bench::Options),
+    /// Start, use and end real Kubernetes clusters on this machine.
+    Cluster(cluster::Options),
     /// Write the generated documents anew, or check that they are up to date.
     Generate(generate::Options),
     /// Format the code.
@@ -67,6 +71,7 @@ fn run(arguments: Arguments) -> Result<bool> {
         Task::CheckLayers => layers::check_and_report(&workspace),
         Task::Soak(options) => soak::run(&workspace, &options),
         Task::Bench(options) => bench::run(&workspace, &options),
+        Task::Cluster(options) => cluster::run(&workspace, &options),
         Task::Generate(options) => generate::run(&workspace, &options),
         Task::Fmt => suite::format(&workspace),
     }

@@ -3,8 +3,10 @@
 //! It first says what it will build, install or fetch, then runs the parts in order, the quick ones
 //! first, and goes on after a failure so that one run shows everything. The last line is
 //! `N passed, N failed, N skipped` over all individual tests. What a part does lies in `rust`,
-//! `dependencies`, `samples`, `examples` and `metrics`; how test output is counted, in `tally`.
+//! `dependencies`, `samples`, `examples`, `metrics` and `cluster`; how test output is counted, in
+//! `tally`.
 
+mod cluster;
 mod dependencies;
 mod examples;
 mod metrics;
@@ -45,7 +47,7 @@ struct Context<'a> {
     no_install: bool,
 }
 
-const PARTS: [Part; 10] = [
+const PARTS: [Part; 11] = [
     Part {
         name: "format",
         what: "rustfmt agrees",
@@ -105,6 +107,12 @@ const PARTS: [Part; 10] = [
         what: "metric sources with a real Prometheus",
         installs: metrics::installs,
         run: metrics::run,
+    },
+    Part {
+        name: "cluster",
+        what: "real Kubernetes clusters, and what runs against them",
+        installs: cluster::installs,
+        run: cluster::run,
     },
 ];
 
