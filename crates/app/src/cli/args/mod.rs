@@ -267,16 +267,6 @@ Example:
   sluice simulate --rate 200/s --runs 5000 --plot checkout.svg -o json")]
     Simulate(SimulateArgs),
 
-<<<<<<< HEAD
-    /// Translate another tool's files into parts of a document
-    #[command(
-        subcommand,
-        after_help = "\
-Example:
-  sluice convert kayenta canary-config.json"
-    )]
-    Convert(ConvertCommand),
-=======
     /// Propose limits for a service's checks from its history, with the false alarms they would have raised
     #[command(after_help = "\
 Sluice keeps what it counted in each minute of the last 14 days. Rollouts by the document's plan are
@@ -290,7 +280,15 @@ Example:
   sluice tune checkout --export checkout.jsonl
   sluice tune checkout --from checkout.jsonl")]
     Tune(TuneArgs),
->>>>>>> 67207c8 (sluice tune: limits from a service's own history, with the false alarms they would have raised)
+
+    /// Translate another tool's files into parts of a document
+    #[command(
+        subcommand,
+        after_help = "\
+Example:
+  sluice convert kayenta canary-config.json"
+    )]
+    Convert(ConvertCommand),
 
     /// Print the JSON Schema of the document, for editors
     #[command(after_help = "\

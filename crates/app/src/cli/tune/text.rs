@@ -224,6 +224,7 @@ fn said(metric: Metric, limit: &Limit) -> String {
         Limit::Trend(_) => format!("{} does not grow without end", word(metric)),
         Limit::Alarm(_) => format!("{} over several periods", word(metric)),
         Limit::Condition(condition) => condition.text.clone(),
+        Limit::Score(score) => format!("{} at least {}", word(metric), number(score.pass)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Users: connections that send requests at random times, and note what became of each.
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use rand::SeedableRng as _;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand_distr::{Distribution as _, Exp};
@@ -70,7 +70,7 @@ impl Load {
 }
 
 fn user(address: SocketAddr, rate: f64, number: u64, stop: &AtomicBool) -> Result<Vec<Seen>> {
-    let pauses = Exp::new(rate).context("a rate above 0 is wanted")?;
+    let pauses = Exp::new(rate).map_err(|error| anyhow!("{rate} a second: {error}"))?;
     let mut random = Xoshiro256PlusPlus::seed_from_u64(number);
     let mut connection = Connection::open(address)?;
     let mut seen = Vec::new();

@@ -17,7 +17,7 @@ use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 use load::{Load, Seen};
 use product::Product;
-use sluice_decisions::report::{RELEASES, Release, WEIGHT_PERCENT};
+use sluice_decisions::report::{RELEASES, WEIGHT_PERCENT};
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
