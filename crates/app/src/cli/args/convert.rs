@@ -8,13 +8,13 @@ use std::path::PathBuf;
 pub(crate) enum ConvertCommand {
     /// Write the check that judges by a canary config of Kayenta's
     #[command(after_help = "\
-The check goes to standard output, to be put into a release; what to look at goes to standard error. It
-scores Sluice's own figures, sample for sample as Kayenta's judge does. Comparisons, the default checks,
-decide sooner and have a bound on false rollbacks.
+The check goes to standard output, to be put into a release; what to look at goes to standard
+error. It scores Sluice's own figures, sample for sample as Kayenta's judge does. Comparisons, the
+default checks, decide sooner and have a bound on false rollbacks.
 
 Example:
   sluice convert kayenta canary-config.json
-  sluice convert kayenta canary-config.json --metric \"HTTP errors=errorRatio\" --pass 95 --marginal 75")]
+  sluice convert kayenta canary-config.json --metric 'HTTP errors=errorRatio'")]
     Kayenta(KayentaArgs),
 }
 
