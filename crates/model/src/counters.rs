@@ -1,5 +1,6 @@
 //! What is counted of the traffic to one revision.
 
+use crate::plan::GOALS_MAX;
 use serde::{Deserialize, Serialize};
 
 /// Sub-buckets per power of two in a [`Histogram`]; the relative error of a bucket is at most 1/16.
@@ -145,6 +146,8 @@ pub struct SideCounters {
     pub mirrored: u64,
     /// Compared mirrored responses that differed from the stable side's.
     pub mirror_diffs: u64,
+    /// Users (or requests) that reached each goal, by its place in the plan's.
+    pub goals: [u64; GOALS_MAX],
     /// Time to the response head, in microseconds.
     pub latency: Histogram,
 }
@@ -165,6 +168,7 @@ impl SideCounters {
             *cell = sub(self.classes[index], earlier.classes[index]);
         }
         SideCounters {
+            goals: std::array::from_fn(|goal| sub(self.goals[goal], earlier.goals[goal])),
             assigned: sub(self.assigned, earlier.assigned),
             requests: sub(self.requests, earlier.requests),
             classes,
@@ -195,6 +199,9 @@ impl SideCounters {
         self.in_flight += other.in_flight;
         self.mirrored += other.mirrored;
         self.mirror_diffs += other.mirror_diffs;
+        for (cell, more) in self.goals.iter_mut().zip(other.goals) {
+            *cell += more;
+        }
         self.latency.merge(&other.latency);
     }
 }

@@ -205,6 +205,8 @@ pub enum Metric {
     Condition,
     /// 0 to 100, from several metrics ([`Limit::Score`]).
     Score,
+    /// Share of the users who reached a goal ([`Limit::Goal`]). 0 to 1.
+    Goal,
 }
 
 impl Metric {
@@ -268,7 +270,22 @@ pub enum Limit {
     Condition(ConditionLimit),
     /// A canary config, judged as Kayenta does.
     Score(ScoreLimit),
+    /// What users shall do: not fewer of the canary's reach it than of the baseline's.
+    Goal(GoalLimit),
 }
+
+/// A goal of an experiment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GoalLimit {
+    /// The requests by which it is reached, if they are answered with 2xx or 3xx.
+    pub when: RequestMatch,
+    /// Bound on the probability that the interval of the difference ever misses the truth. 0 to 1.
+    pub alpha: f64,
+}
+
+/// Most goals of a plan.
+pub const GOALS_MAX: usize = 4;
 
 /// How a release is scored, metric by metric, against the concurrent baseline.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -305,7 +322,7 @@ impl Limit {
     pub fn needs_baseline(&self) -> bool {
         match self {
             Limit::RelativeMax { .. } | Limit::RelativeMin { .. } | Limit::NotWorse(_) => true,
-            Limit::Score(_) => true,
+            Limit::Score(_) | Limit::Goal(_) => true,
             Limit::Condition(condition) => condition.compares,
             Limit::Max(_) | Limit::Min(_) | Limit::Trend(_) | Limit::Alarm(_) => false,
         }
@@ -451,6 +468,13 @@ pub struct RolloutHooks {
 }
 
 impl Plan {
+    /// The goals of the plan, each once, in a fixed order: what is counted by their place in it. At most [`GOALS_MAX`].
+    #[must_use]
+    pub fn goals(&self) -> Vec<(&CheckName, &RequestMatch)> {
+        let of_steps = self.steps.iter().flat_map(|step| &step.checks);
+        goals_of(self.checks.iter().chain(of_steps))
+    }
+
     /// The plan by which an older revision comes back, or a rollout is finished at once: the same
     /// way of replacing, without bakes, checks, hooks and gates. Capacity still comes before traffic.
     #[must_use]
@@ -482,4 +506,20 @@ impl Plan {
             gate: None,
         }
     }
+}
+
+/// The goals among checks, each once, in their order.
+pub fn goals_of<'c>(
+    checks: impl IntoIterator<Item = &'c Check>,
+) -> Vec<(&'c CheckName, &'c RequestMatch)> {
+    let mut goals: Vec<(&CheckName, &RequestMatch)> = Vec::new();
+    for check in checks {
+        if let Limit::Goal(limit) = &check.limit
+            && goals.len() < GOALS_MAX
+            && !goals.iter().any(|(name, _)| **name == check.name)
+        {
+            goals.push((&check.name, &limit.when));
+        }
+    }
+    goals
 }

@@ -20,6 +20,9 @@ pub struct Routes {
     pub mirror: Option<MirrorRoute>,
     /// The revision behind the preview address.
     pub preview: Option<RevisionNumber>,
+    /// What users shall do, while two revisions share them: counted by place. Empty otherwise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub goals: Vec<RequestMatch>,
     /// How a request is assigned.
     pub assignment: Assignment,
     /// Salt of the assignment: another rollout, another split of the users.

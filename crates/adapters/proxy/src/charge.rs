@@ -12,6 +12,7 @@ use crate::worker::Worker;
 use crate::worker::local::{ReplicaLocal, RevisionLocal};
 use http::StatusCode;
 use http::header::HeaderMap;
+use sluice_model::plan::GOALS_MAX;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -59,6 +60,8 @@ pub(crate) struct Charge {
     started: Instant,
     outcome: Outcome,
     chance: Chance,
+    /// The goals that the request reaches if it is answered well: a bit for each place.
+    goals: u8,
 }
 
 /// What part chance had in where a request went.
@@ -91,6 +94,7 @@ impl Charge {
             started: Instant::now(),
             outcome: Outcome::Reserved,
             chance: Chance::None,
+            goals: 0,
         }
     }
 
@@ -106,6 +110,17 @@ impl Charge {
             // Before two sides share the users there is nothing to compare.
             (Some(_), None) => Chance::None,
         };
+    }
+
+    /// The request reaches these goals if it is answered with 2xx or 3xx: a bit for each place.
+    pub(crate) fn aims_at(&mut self, goals: u8) {
+        self.goals = goals;
+    }
+
+    fn reach(&self) {
+        for place in (0..GOALS_MAX).filter(|place| self.goals & 1 << place != 0) {
+            self.tally_event(Event::Goal(place), |shard| shard.goals[place].add(1));
+        }
     }
 
     /// Counts what belongs to every request, or to a user's first.
@@ -211,6 +226,9 @@ impl Charge {
             FAILED => self.tally_event(Event::Failed, |shard| shard.classes[FAILED].add(1)),
             REFUSED => self.tally_event(Event::Refused, |shard| shard.classes[REFUSED].add(1)),
             class => self.tally(|shard| shard.classes[class].add(1)),
+        }
+        if self.goals != 0 && (class == 1 || class == 2) {
+            self.reach();
         }
         self.outcome = Outcome::Counted;
     }

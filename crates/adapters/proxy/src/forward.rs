@@ -84,7 +84,7 @@ fn route(client: &Client, head: &RequestHead) -> Option<Route> {
         }?;
         let mut leased = lease(client, view, decision.revision, &[]);
         if let (DecidedBy::Weight, Some(leased)) = (decision.by, &mut leased) {
-            leased.assigned_by_chance(decision.unit);
+            leased.assigned_by_chance(decision.unit, table.goals_of(head));
         }
         let copy = decision.mirror.and_then(|mirror| {
             mirror::has_room(worker)
@@ -111,12 +111,15 @@ pub(crate) struct Leased {
     /// Set when the weights alone chose the revision: the user, where users are kept on their side. See
     /// [`Charge::assigned_by_chance`].
     by_chance: Option<Option<u64>>,
+    /// The goals that the request reaches: a bit for each place.
+    goals: u8,
 }
 
 impl Leased {
-    /// The weights alone chose the revision.
-    pub(crate) fn assigned_by_chance(&mut self, user: Option<u64>) {
+    /// The weights alone chose the revision, for a request that reaches these goals.
+    pub(crate) fn assigned_by_chance(&mut self, user: Option<u64>, goals: u8) {
         self.by_chance = Some(user);
+        self.goals = goals;
     }
 
     /// Begins the attempt. A revision without a replica does not look better for having none.
@@ -130,6 +133,7 @@ impl Leased {
             });
         } else if let Some(user) = self.by_chance {
             self.charge.assigned_by_chance(user);
+            self.charge.aims_at(self.goals);
         }
         self.charge.begin();
         self.charge
@@ -150,6 +154,7 @@ pub(crate) fn lease(
             charge,
             missing: None,
             by_chance: None,
+            goals: 0,
         });
     }
     if client.listener.role == ListenerRole::Preview {
@@ -166,6 +171,7 @@ pub(crate) fn lease(
         charge,
         missing,
         by_chance: None,
+        goals: 0,
     })
 }
 

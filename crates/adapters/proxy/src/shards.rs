@@ -5,6 +5,7 @@
 
 use sluice_model::SideCounters;
 use sluice_model::counters::{BUCKETS, Histogram};
+use sluice_model::plan::GOALS_MAX;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -45,6 +46,7 @@ pub(crate) struct Shard {
     pub(crate) in_flight: Count,
     pub(crate) mirrored: Count,
     pub(crate) mirror_diffs: Count,
+    pub(crate) goals: [Count; GOALS_MAX],
     latency: [Count; BUCKETS],
 }
 
@@ -61,6 +63,7 @@ impl Default for Shard {
             in_flight: Count::default(),
             mirrored: Count::default(),
             mirror_diffs: Count::default(),
+            goals: Default::default(),
             latency: [const { Count(AtomicU64::new(0)) }; BUCKETS],
         }
     }
@@ -88,6 +91,9 @@ impl Shard {
         sum.in_flight = sum.in_flight.wrapping_add(self.in_flight.get());
         sum.mirrored += self.mirrored.get();
         sum.mirror_diffs += self.mirror_diffs.get();
+        for (total, goal) in sum.goals.iter_mut().zip(&self.goals) {
+            *total += goal.get();
+        }
         for (bucket, count) in self.latency.iter().enumerate() {
             let count = count.get();
             if count > 0 {

@@ -53,7 +53,7 @@ async fn connect(client: &Client) -> Option<(Charge, ReplicaConnection)> {
             };
             let mut leased = lease(client, view, number, &tried)?;
             if by_chance {
-                leased.assigned_by_chance(None);
+                leased.assigned_by_chance(None, 0);
             }
             Some(leased)
         });

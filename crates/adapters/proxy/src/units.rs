@@ -3,7 +3,7 @@
 //! A user's requests resemble each other. Compared request by request, one user with a broken account would
 //! count a hundred times and break the comparison's error rate. So where users are kept on their side, each
 //! counts once: when first seen at a weight, and once more with the first event of each kind, after which the user is
-//! out. The sides of users without an event are never looked at one by one, so that the next event's side is still a
+//! out; and once when first seen to reach a goal. The sides of users without an event are never looked at one by one, so that the next event's side is still a
 //! matter of the weight alone.
 //!
 //! A table of fixed size without locks, shared by the workers. When it is full, further users are not counted, whatever
@@ -24,15 +24,29 @@ const LOOKS_MAX: usize = 64;
 const FINGERPRINT_SHIFT: u32 = 24;
 const SEGMENT_SHIFT: u32 = 8;
 const SEGMENT_MASK: u64 = 0xffff << SEGMENT_SHIFT;
-const EVENTS_MASK: u64 = 0xff;
+
+/// Events after which a user is out.
+const OUT_MASK: u64 = 0x03;
 
 /// What may happen to a user's request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
     /// It failed.
-    Failed = 1,
+    Failed,
     /// It was refused with 4xx.
-    Refused = 2,
+    Refused,
+    /// It reached the goal with this place, below [`GOALS_MAX`](sluice_model::plan::GOALS_MAX).
+    Goal(usize),
+}
+
+impl Event {
+    fn bit(self) -> u64 {
+        match self {
+            Event::Failed => 1,
+            Event::Refused => 2,
+            Event::Goal(place) => 4 << place,
+        }
+    }
 }
 
 /// The users of one rollout.
@@ -58,7 +72,7 @@ impl Units {
         let segment = (segment % 0xffff + 1) << SEGMENT_SHIFT;
         self.place(user).is_some_and(|place| {
             let seen = |value: u64| {
-                let new = value & EVENTS_MASK == 0 && value & SEGMENT_MASK != segment;
+                let new = value & OUT_MASK == 0 && value & SEGMENT_MASK != segment;
                 new.then_some(value & !SEGMENT_MASK | segment)
             };
             place.fetch_update(Relaxed, Relaxed, seen).is_ok()
@@ -67,7 +81,7 @@ impl Units {
 
     /// Whether this is the user's first event of that kind.
     pub(crate) fn is_first_event(&self, user: u64, event: Event) -> bool {
-        let event = event as u64;
+        let event = event.bit();
         self.place(user)
             .is_some_and(|place| place.fetch_or(event, Relaxed) & event == 0)
     }
@@ -112,6 +126,10 @@ mod tests {
         assert!(units.is_first_event(ada, Event::Refused));
         assert!(!units.is_first_in(ada, 5), "who had an event is out");
         assert!(units.is_first_in(grace, 5));
+        assert!(units.is_first_event(grace, Event::Goal(3)));
+        assert!(!units.is_first_event(grace, Event::Goal(3)));
+        assert!(units.is_first_event(grace, Event::Goal(0)));
+        assert!(units.is_first_in(grace, 6), "a goal puts nobody out");
     }
 
     #[test]

@@ -208,7 +208,7 @@ impl Comparing {
     ) -> Option<Measurement> {
         let rollout = status.running()?;
         let books = self.books.as_mut()?;
-        if !matches!(check.limit, Limit::NotWorse(_)) {
+        if !matches!(check.limit, Limit::NotWorse(_) | Limit::Goal(_)) {
             let look = look_at(status, rollout, snapshot, now);
             return books.standing.measure(check, &look);
         }
@@ -234,11 +234,11 @@ fn look_at<'s>(
     }
 }
 
-/// The comparisons of a plan; one may stand in several steps.
+/// The comparisons and goals of a plan; one may stand in several steps.
 fn comparisons(plan: &Plan) -> Vec<Check> {
     let of_steps = plan.steps.iter().flat_map(|step| &step.checks);
     let all = plan.checks.iter().chain(of_steps);
-    all.filter(|check| matches!(check.limit, Limit::NotWorse(_)))
+    all.filter(|check| matches!(check.limit, Limit::NotWorse(_) | Limit::Goal(_)))
         .cloned()
         .collect()
 }

@@ -188,7 +188,11 @@ impl World for ServiceWorld<'_> {
             self.memory.history.push(now, Self::span(plan), &compared);
             for check in judged {
                 let measured = match check.limit {
-                    Limit::NotWorse(_) | Limit::Trend(_) | Limit::Alarm(_) | Limit::Score(_) => {
+                    Limit::NotWorse(_)
+                    | Limit::Trend(_)
+                    | Limit::Alarm(_)
+                    | Limit::Score(_)
+                    | Limit::Goal(_) => {
                         self.memory
                             .comparing
                             .measure(check, status, &self.snapshot, now)

@@ -73,7 +73,8 @@ pub(crate) fn measured(metric: Metric, value: Option<f64>) -> String {
         Metric::ErrorRatio
         | Metric::ClientErrorRatio
         | Metric::TimeoutRatio
-        | Metric::MirrorDiffRatio => ratio(Some(value)),
+        | Metric::MirrorDiffRatio
+        | Metric::Goal => ratio(Some(value)),
         Metric::Latency(_) => format!("{value:.1} ms"),
         Metric::RequestRate => rate(value),
         Metric::Cpu => format!("{value:.2} cores"),

@@ -1,7 +1,7 @@
 //! One check against what was measured for it.
 
 use crate::comparison::judge_comparisons;
-use crate::{alarm, condition, score, trend};
+use crate::{alarm, condition, goal, score, trend};
 use sluice_model::analysis::{Evidence, Unit};
 use sluice_model::plan::{Check, Limit, Metric};
 use sluice_model::{Judgement, Measurement, Side, Verdict};
@@ -35,6 +35,9 @@ pub fn judge(check: &Check, measurement: Option<&Measurement>) -> Judgement {
                 let shown = |value| show(check.metric, value);
                 let (state, message) = alarm::judge(settings, facts, shown);
                 (state.verdict(), message)
+            }
+            (Limit::Goal(limit), Some(Evidence::Goal(facts))) => {
+                goal::judge(limit, check.samples_min, facts)
             }
             (Limit::Score(limit), Some(Evidence::Score(facts))) => score::judge(limit, facts),
             (Limit::Condition(limit), _) => condition::judge(limit, check.samples_min, measurement),
@@ -101,7 +104,8 @@ fn verdict_of(check: &Check, measurement: &Measurement) -> (Verdict, String) {
             | Limit::Trend(_)
             | Limit::Alarm(_)
             | Limit::Condition(_)
-            | Limit::Score(_),
+            | Limit::Score(_)
+            | Limit::Goal(_),
             _,
         ) => {
             return (Verdict::NoData, "no data yet".to_owned());

@@ -13,8 +13,8 @@ use crate::evaluation::is_sound;
 pub use crate::evaluation::{Evaluator, evaluate};
 use crate::learned::latency_of;
 use serde::{Deserialize, Serialize};
-use sluice_model::analysis::Evidence;
-use sluice_model::plan::{Check, Limit, Metric};
+use sluice_model::analysis::{Arm, Evidence, GoalFacts};
+use sluice_model::plan::{Check, Limit, Metric, goals_of};
 use sluice_model::{
     CheckName, Histogram, Measurement, RolloutId, Sequential, Side, SideCounters, SplitCounts,
     Timestamp, Weight, WeightCounts,
@@ -65,6 +65,9 @@ struct Common {
 #[serde(rename_all = "camelCase")]
 struct Book {
     metric: Metric,
+    /// For a goal: its place in the plan's.
+    #[serde(default)]
+    goal: Option<usize>,
     /// For latency: what is slow, once that is known.
     slower_than_micros: Option<u64>,
     pages: Pages<Page>,
@@ -210,12 +213,14 @@ impl Ledger {
         checks: &[Check],
         latency: &Histogram,
     ) -> Ledger {
+        let goals = goals_of(checks);
         let books = checks
             .iter()
-            .filter(|check| matches!(check.limit, Limit::NotWorse(_)))
+            .filter(|check| matches!(check.limit, Limit::NotWorse(_) | Limit::Goal(_)))
             .map(|check| {
                 let book = Book {
                     metric: check.metric,
+                    goal: goals.iter().position(|(name, _)| **name == check.name),
                     slower_than_micros: latency_of(check.metric, latency),
                     pages: Pages::default(),
                 };
@@ -319,10 +324,12 @@ impl Ledger {
         now: Timestamp,
         evaluator: &mut Evaluator,
     ) -> Option<Measurement> {
-        let Limit::NotWorse(limit) = check.limit else {
-            return None;
-        };
         let book = self.books.get(&check.name)?;
+        let limit = match &check.limit {
+            Limit::NotWorse(limit) => *limit,
+            Limit::Goal(_) => return Some(self.reached(book, weight, now)),
+            _ => return None,
+        };
         let pages = book.pages.by_weight();
         let total = pages
             .values()
@@ -363,6 +370,32 @@ impl Ledger {
             // What is no number proves nothing, and cannot be written down either.
             evidence: is_sound(&sequential).then_some(Evidence::Sequential(sequential)),
         })
+    }
+}
+
+impl Ledger {
+    /// Who reached a goal, of those who came at the present weight: another mix of users came at another.
+    fn reached(&self, book: &Book, weight: Weight, now: Timestamp) -> Measurement {
+        let pages = book.pages.by_weight();
+        let page = pages.get(&weight).copied().unwrap_or_default();
+        let arm = |exposed, reached| Arm { exposed, reached };
+        let canary = arm(page.requests.canary, page.events.canary);
+        let baseline = arm(page.requests.baseline, page.events.baseline);
+        let side = |arm: Arm| Side {
+            value: (arm.exposed > 0).then(|| arm.reached as f64 / arm.exposed as f64),
+            count: arm.exposed,
+        };
+        Measurement {
+            canary: side(canary),
+            baseline: side(baseline),
+            from: self.from,
+            window: now.since(self.from),
+            evidence: Some(Evidence::Goal(GoalFacts {
+                weight,
+                canary,
+                baseline,
+            })),
+        }
     }
 }
 
@@ -444,6 +477,13 @@ impl Book {
                 Page {
                     requests: both(&|side| side.latency.total().saturating_add(side.timeouts)),
                     events: both(&|side| side.latency.above(slow).saturating_add(side.timeouts)),
+                }
+            }
+            Metric::Goal => {
+                let goal = self.goal?;
+                Page {
+                    requests: both(&|side| side.assigned),
+                    events: both(&|side| side.goals[goal].min(side.assigned)),
                 }
             }
             Metric::RequestRate

@@ -14,6 +14,7 @@ mod comparison;
 mod condition;
 pub mod confidence;
 mod evaluation;
+mod goal;
 mod judge;
 mod learned;
 pub mod ledger;

@@ -204,7 +204,7 @@ pub fn value_of(
             count: counters.requests,
         },
         // These have no value of their own, and are judged by those that they name.
-        Metric::Condition | Metric::Score => Side {
+        Metric::Condition | Metric::Score | Metric::Goal => Side {
             value: None,
             count: counters.requests,
         },

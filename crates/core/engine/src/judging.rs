@@ -47,7 +47,9 @@ pub(crate) fn judge_all(turn: &Turn<'_>) -> Vec<Judgement> {
         let measured = turn.observation.measurements.get(&check.name);
         let of_this_step = measured.filter(|it| match check.limit {
             // Carried from step to step, and looked at in this one.
-            Limit::Trend(_) => it.from >= rollout.started_at && it.from.after(it.window) > since,
+            Limit::Trend(_) | Limit::Goal(_) => {
+                it.from >= rollout.started_at && it.from.after(it.window) > since
+            }
             _ => it.from >= since && it.from <= turn.now,
         });
         sluice_analysis::judge(check, of_this_step)
@@ -84,7 +86,9 @@ fn evidence_of_now<'t>(
 /// they do not, it would be waited for in vain.
 fn feeds(exposure: &Exposure, check: &Check) -> bool {
     match exposure {
-        Exposure::Split { weight, .. } if matches!(check.limit, Limit::NotWorse(_)) => {
+        Exposure::Split { weight, .. }
+            if matches!(check.limit, Limit::NotWorse(_) | Limit::Goal(_)) =>
+        {
             *weight > Weight::ZERO
         }
         Exposure::Split { mirror, .. } if check.metric == Metric::MirrorDiffRatio => {

@@ -159,6 +159,7 @@ fn routes(turn: &Turn<'_>, weights: Shares) -> Routes {
         matches: Vec::new(),
         mirror: None,
         preview: turn.status.stable,
+        goals: Vec::new(),
         assignment: before.assignment.clone(),
         salt: before.salt,
         segment: before.segment,
@@ -168,6 +169,8 @@ fn routes(turn: &Turn<'_>, weights: Shares) -> Routes {
         routes.salt = rollout.id;
         if turn.status.stable.is_some() {
             routes.canary = Some(rollout.target);
+            let goals = turn.plan.goals().into_iter();
+            routes.goals = goals.map(|(_, when)| when.clone()).collect();
         }
         if !matches!(rollout.state, RolloutState::Starting { .. }) {
             routes.assignment = turn.plan.assignment.clone();

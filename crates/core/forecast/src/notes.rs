@@ -27,7 +27,14 @@ impl Notes {
             return false; // The engine does not judge it there either.
         }
         let is_countable = match (check.metric, &check.limit) {
-            (_, Limit::Alarm(_) | Limit::Trend(_) | Limit::Condition(_) | Limit::Score(_)) => false,
+            (
+                _,
+                Limit::Alarm(_)
+                | Limit::Trend(_)
+                | Limit::Condition(_)
+                | Limit::Score(_)
+                | Limit::Goal(_),
+            ) => false,
             (Metric::ErrorRatio | Metric::ClientErrorRatio | Metric::TimeoutRatio, _)
             | (Metric::Latency(_), Limit::NotWorse(_) | Limit::Max(_)) => true,
             (Metric::RequestRate, limit) => !matches!(limit, Limit::NotWorse(_)),

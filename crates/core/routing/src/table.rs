@@ -2,7 +2,7 @@
 
 use crate::bucket::{BUCKETS, Salt, remix, scale};
 use crate::matching::{RequestFacts, holds};
-use sluice_model::routes::{Assignment, MatchRoute, MirrorRoute};
+use sluice_model::routes::{Assignment, MatchRoute, MirrorRoute, RequestMatch};
 use sluice_model::{RevisionNumber, Routes, Weight};
 use std::fmt;
 
@@ -108,6 +108,7 @@ pub struct RouteTable {
     /// [`BUCKETS`], or the list is empty.
     ranges: Vec<(u16, RevisionNumber)>,
     matches: Vec<MatchRoute>,
+    goals: Vec<RequestMatch>,
     mirror: Option<MirrorRoute>,
     preview: Option<RevisionNumber>,
     assignment: Assignment,
@@ -159,6 +160,7 @@ impl RouteTable {
         Ok(RouteTable {
             ranges,
             matches: routes.matches.clone(),
+            goals: routes.goals.clone(),
             mirror: routes
                 .mirror
                 .clone()
@@ -202,6 +204,18 @@ impl RouteTable {
             unit: hash,
             mirror,
         })
+    }
+
+    /// The goals that a request reaches if it is answered well: a bit for each place, for the first eight.
+    #[must_use]
+    pub fn goals_of(&self, facts: &impl RequestFacts) -> u8 {
+        if self.goals.is_empty() {
+            return 0;
+        }
+        let unit = self.unit(facts);
+        let reached = self.goals.iter().take(8).enumerate();
+        let reached = reached.filter(|(_, when)| holds(when, facts, unit));
+        reached.fold(0, |bits, (place, _)| bits | 1 << place)
     }
 
     /// Where a connection of a plain TCP service goes: by the weights alone.

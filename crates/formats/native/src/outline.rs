@@ -226,6 +226,15 @@ fn check_text(check: &Check) -> String {
         Limit::Trend(trend) => return trend_text(check, trend),
         Limit::Condition(condition) => format!("`{}`", condition.text),
         Limit::Score(score) => return score_text(check, score),
+        Limit::Goal(goal) => {
+            return format!(
+                "{}: not fewer users than stable's reach a request with {}, from {} on; else {}",
+                check.name,
+                match_text(&goal.when),
+                plural(check.samples_min as usize, "user"),
+                trouble_text(check.on_fail)
+            );
+        }
     };
     format!(
         "{}: {} {limit} ({}, {}), else {}",
@@ -349,6 +358,7 @@ fn metric_text(metric: Metric) -> String {
         Metric::MirrorDiffRatio => "different answers".to_owned(),
         Metric::Condition => "holds:".to_owned(),
         Metric::Score => "Kayenta's score".to_owned(),
+        Metric::Goal => "users who reach it".to_owned(),
     }
 }
 
@@ -357,7 +367,8 @@ fn value_text(metric: Metric, value: f64) -> String {
         Metric::ErrorRatio
         | Metric::ClientErrorRatio
         | Metric::TimeoutRatio
-        | Metric::MirrorDiffRatio => {
+        | Metric::MirrorDiffRatio
+        | Metric::Goal => {
             format!("{} %", rounded(value * 100.0))
         }
         Metric::Latency(_) => format!("{} ms", rounded(value)),

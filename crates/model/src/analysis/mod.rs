@@ -2,11 +2,13 @@
 
 mod alarm;
 mod comparison;
+mod goal;
 mod score;
 mod trend;
 
 pub use alarm::{AlarmFacts, AlarmSettings, AlarmState, Breach, Datapoint, MissingData};
 pub use comparison::{Sequential, SplitCounts, WeightCounts};
+pub use goal::{Arm, GoalFacts};
 pub use score::{ScoreFacts, Scored, SideSamples};
 pub use trend::{Against, Look, LookPoint, Saturation, Slope, TrendFacts, TrendSettings, Unit};
 
@@ -23,6 +25,8 @@ pub enum Evidence {
     Trend(TrendFacts),
     /// Of an alarm.
     Alarm(AlarmFacts),
+    /// Of a goal.
+    Goal(GoalFacts),
     /// Of a score.
     Score(ScoreFacts),
     /// Of a condition: the values of the variables that are known. Those of one side begin with `canary.` or

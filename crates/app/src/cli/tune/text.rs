@@ -225,6 +225,7 @@ fn said(metric: Metric, limit: &Limit) -> String {
         Limit::Alarm(_) => format!("{} over several periods", word(metric)),
         Limit::Condition(condition) => condition.text.clone(),
         Limit::Score(score) => format!("{} at least {}", word(metric), number(score.pass)),
+        Limit::Goal(_) => format!("{} as often", word(metric)),
     }
 }
 

@@ -1,7 +1,8 @@
 //! Checks: the default ones, and over them those of the document. `limits` reads what they must keep,
-//! `remembering` alarms, trends and conditions, `score` canary configs; `evidence` tells which steps can judge them.
+//! `remembering` alarms, trends and conditions, `score` canary configs, `goals` goals; `evidence` tells which steps can judge them.
 
 use super::comparisons;
+use super::goals;
 use super::limits::{is_relative, limit};
 use super::remembering;
 use super::score;
@@ -144,12 +145,15 @@ fn read(notes: &Notes, node: NodeId, fields: &CheckFields) -> Option<Draft> {
     if let Some(kayenta) = &fields.kayenta {
         return score::read(notes, node, kayenta, fields);
     }
+    if let Some(goal) = &fields.goal {
+        return goals::read(notes, node, goal, fields);
+    }
     let Some(metric_field) = &fields.metric else {
         notes.error(
             node,
             "missing-field",
             "the check does not say what it measures",
-            "add `metric`, as in `metric: errorRatio`, `condition` or `kayenta`",
+            "add `metric`, as in `metric: errorRatio`, `condition`, `kayenta` or `goal`",
         );
         return None;
     };

@@ -43,7 +43,8 @@ pub(crate) fn default_of(metric: Metric) -> Option<NotWorse> {
         | Metric::InFlight
         | Metric::MirrorDiffRatio
         | Metric::Condition
-        | Metric::Score => None,
+        | Metric::Score
+        | Metric::Goal => None,
     }
 }
 

@@ -82,7 +82,7 @@ impl Evidence {
         match check.metric {
             Metric::MirrorDiffRatio => self.compared,
             _ if is_relative(&check.limit) => self.baseline,
-            _ if matches!(check.limit, Limit::NotWorse(_)) => self.shared,
+            _ if matches!(check.limit, Limit::NotWorse(_) | Limit::Goal(_)) => self.shared,
             _ => self.traffic,
         }
     }
@@ -116,7 +116,7 @@ pub(crate) fn attach_own(
                     "nothing is mirrored and compared in this step",
                     "add `mirror` to the step",
                 )
-            } else if matches!(check.limit, Limit::NotWorse(_)) {
+            } else if matches!(check.limit, Limit::NotWorse(_) | Limit::Goal(_)) {
                 (
                     "the two revisions do not share the users in this step",
                     "use `max` or `min`, or give the step a weight between 0 and 100",

@@ -135,7 +135,8 @@ pub(super) fn value(
         Metric::ErrorRatio
         | Metric::ClientErrorRatio
         | Metric::TimeoutRatio
-        | Metric::MirrorDiffRatio => (
+        | Metric::MirrorDiffRatio
+        | Metric::Goal => (
             match text.strip_suffix('%') {
                 Some(percent) => decimal(percent.trim())
                     .filter(|percent| *percent <= 100.0)
@@ -176,5 +177,5 @@ pub(super) fn value(
 
 /// Whether a limit compares with the stable revision over a window.
 pub(crate) fn is_relative(limit: &Limit) -> bool {
-    limit.needs_baseline() && !matches!(limit, Limit::NotWorse(_))
+    limit.needs_baseline() && !matches!(limit, Limit::NotWorse(_) | Limit::Goal(_))
 }

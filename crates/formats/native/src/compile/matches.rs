@@ -32,6 +32,27 @@ pub(crate) fn matches(
 
 fn one(context: &StepContext<'_>, node: NodeId, fields: &MatchFields) -> Option<RequestMatch> {
     let notes = context.notes;
+    let mut all = of_request(notes, fields);
+    if let Some((at, Many(users))) = present(&fields.user) {
+        all.extend(user(context, at, users));
+    }
+    let asked = fields.header.is_some()
+        || fields.cookie.is_some()
+        || fields.path.is_some()
+        || fields.user.is_some();
+    if !asked {
+        notes.error(
+            node,
+            "empty-match",
+            "the match has no condition",
+            "add one of `header`, `cookie`, `path` and `user`",
+        );
+    }
+    (!all.is_empty()).then_some(RequestMatch { all })
+}
+
+/// The conditions that a request meets by itself, whoever sends it.
+pub(super) fn of_request(notes: &Notes, fields: &MatchFields) -> Vec<Condition> {
     let mut all = Vec::new();
     for item in listed(&fields.header) {
         if let Some((name, value)) = named(notes, item, "header") {
@@ -67,22 +88,7 @@ fn one(context: &StepContext<'_>, node: NodeId, fields: &MatchFields) -> Option<
         }
         all.extend(value.map(|value| Condition::Path { value }));
     }
-    if let Some((at, Many(users))) = present(&fields.user) {
-        all.extend(user(context, at, users));
-    }
-    let asked = fields.header.is_some()
-        || fields.cookie.is_some()
-        || fields.path.is_some()
-        || fields.user.is_some();
-    if !asked {
-        notes.error(
-            node,
-            "empty-match",
-            "the match has no condition",
-            "add one of `header`, `cookie`, `path` and `user`",
-        );
-    }
-    (!all.is_empty()).then_some(RequestMatch { all })
+    all
 }
 
 fn user(context: &StepContext<'_>, at: NodeId, users: &[Located<Text>]) -> Option<Condition> {

@@ -6,6 +6,7 @@
 mod checks;
 mod comparisons;
 mod evidence;
+mod goals;
 mod hooks;
 mod limits;
 mod listed;

@@ -5,6 +5,7 @@
 
 use super::checks::{self, Draft};
 use super::comparisons;
+use super::goals;
 use super::hooks::hooks;
 use super::presets::{self, Base, Risk};
 use super::steps::{self, StepContext};
@@ -247,6 +248,7 @@ fn build(
     let mut steps = steps::steps(&context, &mut drafts)?;
     comparisons::refuse_changes(notes, at, &steps);
     comparisons::share_out(notes, fields, &mut steps);
+    goals::share_out(notes, at, (&facts.assignment, facts.tcp), &mut steps);
     let bake_max = steps.iter().map(|step| step.bake).max().unwrap_or_default();
     let hooks_of = |field: &Field<_>, on_failure| hooks(notes, base_dir, field, on_failure);
     let hooks = match present(&fields.hooks) {

@@ -294,6 +294,7 @@ pub(super) fn stands_alone(notes: &Notes, own: &str, fields: &CheckFields) -> bo
             fields.condition.as_ref().map(|field| field.node),
         ),
         ("kayenta", fields.kayenta.as_ref().map(|field| field.node)),
+        ("goal", fields.goal.as_ref().map(|field| field.node)),
         ("max", fields.max.as_ref().map(|field| field.node)),
         ("min", fields.min.as_ref().map(|field| field.node)),
         (

@@ -1,6 +1,6 @@
 //! A check: a metric and what it must keep.
 
-use super::{Brief, Entries, FactorText, Field, LimitText, SpanText, Text};
+use super::{Brief, Entries, FactorText, Field, LimitText, MatchFields, SpanText, Text};
 use crate::reading::Located;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -9,7 +9,7 @@ use serde::Deserialize;
 pub(crate) type Checks = Brief<Text, Vec<Located<CheckFields>>>;
 
 /// A check: one metric and at most one of `notWorse`, `max`, `min`, `maxRelative`, `minRelative` and `trend`; or a
-/// `condition`, or a `kayenta` score.
+/// `condition`, a `kayenta` score, or a `goal`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "Check")]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -24,6 +24,9 @@ pub(crate) struct CheckFields {
     pub(crate) condition: Field<Text>,
     /// A canary config of Kayenta's, scored on Sluice's own figures; not beside `metric`.
     pub(crate) kayenta: Field<KayentaFields>,
+    /// What users shall do: a request with these conditions that is answered with 2xx or 3xx. Each user counts once,
+    /// and not fewer of the new revision's may reach it. At most four in a release; not beside `metric`.
+    pub(crate) goal: Field<MatchFields>,
     /// The value may be at most this: a share (`1%`, `0.01`), a time (`500ms`), a size (`512MiB`), or a
     /// number.
     pub(crate) max: Field<LimitText>,
