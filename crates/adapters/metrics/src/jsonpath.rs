@@ -4,8 +4,9 @@
 //! value that is not there is nothing and no error, `a-b` and `a/b` are no names, `['a.b']` is one
 //! name and not two, and a dot within a name cannot be escaped. There are fields, indices, slices,
 //! unions, `*`, `..` and filters with one comparison. `range` and text around the braces are left
-//! out: they print lists, and a sample is one value. Numbers are compared as numbers, whether they
-//! were written with a point or not.
+//! out: they print lists, and a sample is one value. Two things are taken that Kubernetes' own reader
+//! refuses: numbers are compared as numbers, whether they were written with a point or not, and an
+//! element that lacks what a filter compares does not match.
 
 mod parse;
 
@@ -82,67 +83,65 @@ impl Path {
 }
 
 fn walk<'v>(steps: &[Step], values: Vec<&'v Value>) -> Result<Vec<&'v Value>, String> {
-    steps.iter().try_fold(values, |values, step| {
-        let found = step.find(&values)?;
-        if found.len() > FOUND_MAX {
-            return Err(format!("it finds more than {FOUND_MAX} values"));
-        }
-        Ok(found)
-    })
+    steps
+        .iter()
+        .try_fold(values, |values, step| step.find(&values))
 }
 
 impl Step {
     fn find<'v>(&self, values: &[&'v Value]) -> Result<Vec<&'v Value>, String> {
         let mut found = Vec::new();
+        if let Step::Union(paths) = self {
+            for path in paths {
+                found.extend(walk(path, values.to_vec())?);
+            }
+            return Ok(found);
+        }
+        for value in values {
+            self.find_in(value, &mut found)?;
+            // Looked at on the way: one value may be reached by many ways.
+            if found.len() > FOUND_MAX {
+                return Err(format!("it finds more than {FOUND_MAX} values"));
+            }
+        }
         match self {
-            Step::Field(name) => {
-                found.extend(values.iter().filter_map(|value| value.get(name.as_str())));
-                // Those that lack the field are passed over, as long as one has it.
-                if found.is_empty() && !values.is_empty() {
-                    return Err(format!("`{}` is not there", name.escape_debug()));
-                }
+            // Those that lack the field are passed over, as long as one has it.
+            Step::Field(name) if found.is_empty() && !values.is_empty() => {
+                Err(format!("`{}` is not there", name.escape_debug()))
             }
-            Step::Wildcard => {
-                for value in values {
-                    found.extend(children(value));
-                }
-            }
-            Step::Descent => {
-                for value in values {
-                    descend(value, &mut found);
-                }
-            }
+            _ => Ok(found),
+        }
+    }
+
+    fn find_in<'v>(&self, value: &'v Value, found: &mut Vec<&'v Value>) -> Result<(), String> {
+        match self {
+            Step::Field(name) => found.extend(value.get(name.as_str())),
+            Step::Wildcard => found.extend(children(value)),
+            Step::Descent => descend(value, found),
             Step::Index(index) => {
-                for value in values {
-                    let array = array(value)?;
-                    let place = from_end(*index, array.len());
-                    let element = place.and_then(|place| array.get(place));
-                    found.push(element.ok_or_else(|| {
+                let array = array(value)?;
+                let place = from_end(*index, array.len());
+                let element = place.and_then(|place| array.get(place));
+                found.push(
+                    element.ok_or_else(|| {
                         format!("there is no element {index} among {}", array.len())
-                    })?);
-                }
+                    })?,
+                );
             }
             Step::Slice { start, end, step } => {
-                for value in values {
-                    found.extend(slice(array(value)?, *start, *end)?.iter().step_by(*step));
-                }
-            }
-            Step::Union(paths) => {
-                for path in paths {
-                    found.extend(walk(path, values.to_vec())?);
-                }
+                found.extend(slice(array(value)?, *start, *end)?.iter().step_by(*step));
             }
             Step::Filter(filter) => {
-                for value in values {
-                    for element in array(value)? {
-                        if filter.takes(element)? {
-                            found.push(element);
-                        }
+                for element in array(value)? {
+                    if filter.takes(element)? {
+                        found.push(element);
                     }
                 }
             }
+            // Path by path, over all values: see `find`.
+            Step::Union(_) => {}
         }
-        Ok(found)
+        Ok(())
     }
 }
 
@@ -216,6 +215,9 @@ fn children(value: &Value) -> Vec<&Value> {
 }
 
 fn descend<'v>(value: &'v Value, found: &mut Vec<&'v Value>) {
+    if found.len() > FOUND_MAX {
+        return;
+    }
     found.push(value);
     for child in children(value) {
         descend(child, found);
@@ -346,6 +348,15 @@ mod tests {
         }
         assert_eq!(found("{$}"), Ok(json!([document()])));
         assert_eq!(found("{}"), Ok(json!([document()])));
+    }
+
+    #[test]
+    fn a_path_that_multiplies_what_it_finds_is_stopped() {
+        let many: Vec<Value> = (0..100_000).map(Value::from).collect();
+        let deep = (0..100).fold(Value::from(many), |within, _| json!([within]));
+        let path = Path::parse("{...*..*..*}").expect("a path");
+        let error = path.find(&deep).expect_err("too many");
+        assert!(error.contains("more than 1000000 values"), "{error}");
     }
 
     #[test]

@@ -30,6 +30,7 @@ mod credentials;
 mod error;
 mod exchange;
 mod jsonpath;
+mod number;
 mod oauth2;
 mod providers;
 mod query;

@@ -4,6 +4,7 @@ use crate::answer;
 use crate::credentials::basic;
 use crate::error::{FetchError, FetchErrorKind};
 use crate::exchange::{Reply, exchange};
+use crate::number::Number;
 use crate::secret::Secret;
 use crate::sigv4::RESERVED;
 use percent_encoding::utf8_percent_encode;
@@ -44,8 +45,9 @@ struct Granted {
     access_token: String,
     #[serde(default)]
     token_type: Option<String>,
+    /// In seconds; some servers write it as text.
     #[serde(default)]
-    expires_in: Option<f64>,
+    expires_in: Number,
 }
 
 #[derive(Deserialize)]
@@ -188,6 +190,7 @@ impl TokenSource {
         }
         let lifetime = granted
             .expires_in
+            .0
             .filter(|seconds| seconds.is_finite() && *seconds >= 0.0)
             .map_or(LIFETIME_UNTOLD, |seconds| {
                 Duration::from_secs_f64(seconds.min(LIFETIME_MAX.as_secs_f64()))

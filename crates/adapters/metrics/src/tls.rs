@@ -22,6 +22,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Idle connections kept to a host: checks come one after the other.
 const IDLE_CONNECTIONS_MAX: usize = 1;
 
+/// How long an idle connection is kept: through a burst of checks, and not so long that the server
+/// closes it just when it is to be used again.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// A client for one source. Reads the machine's certificates, so it may block for a moment.
 ///
 /// # Errors
@@ -51,6 +55,7 @@ pub(crate) fn client(tls: &Tls, is_https: bool) -> Result<reqwest::Client, Fetch
         .no_proxy()
         .connect_timeout(CONNECT_TIMEOUT)
         .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
+        .pool_idle_timeout(IDLE_TIMEOUT)
         .user_agent(concat!("sluice/", env!("CARGO_PKG_VERSION")))
         .build()
         .map_err(|error| no_client(&error))

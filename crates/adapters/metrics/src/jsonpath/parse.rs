@@ -39,7 +39,11 @@ impl<'t> Reader<'t> {
         // The whole value, and the current one: the same here.
         let _root = self.take("$") || self.take("@");
         let mut steps = Vec::new();
-        while let Some(next) = self.rest.chars().next() {
+        loop {
+            self.rest = self.rest.trim_start();
+            let Some(next) = self.rest.chars().next() else {
+                return Ok(steps);
+            };
             if self.take("..") {
                 if steps.last() == Some(&Step::Descent) {
                     return Err("`..` stands twice in a row".to_owned());
@@ -63,7 +67,6 @@ impl<'t> Reader<'t> {
                 return Err(format!("`{next}` is not expected"));
             }
         }
-        Ok(steps)
     }
 
     /// A field's name after its dot; what ends names is escaped by `\`.
@@ -232,7 +235,7 @@ fn filter(text: &str) -> Result<Filter, String> {
         .unwrap_or(rest.len());
     let (sign, right) = rest.split_at(end);
     let comparison = match sign {
-        "==" | "=" => Comparison::Equal,
+        "==" => Comparison::Equal,
         "!=" => Comparison::NotEqual,
         "<" => Comparison::Less,
         "<=" => Comparison::LessOrEqual,
@@ -290,6 +293,7 @@ mod tests {
             ("{.a['b[0]']}", "names escape"),
             ("{.a[?(@.b<>1)]}", "`<>` is no comparison"),
             ("{.a[?(@.b=~'x')]}", "`=~` is no comparison"),
+            ("{.a[?(@.b=1)]}", "`=` is no comparison"),
             ("{.a[?(@.b==)]}", "is no path"),
             ("{.a[?(b==1)]}", "is no path"),
             ("{.a[?(@.b==1]}", "`)` is missing"),
@@ -303,7 +307,16 @@ mod tests {
                 ),
             }
         }
+        assert_eq!(path("{ .a [0] }").map(|steps| steps.len()), Ok(2));
         let long = format!("{{.{}}}", "a".repeat(TEXT_BYTES_MAX));
         assert!(path(&long).is_err_and(|error| error.contains("longer than")));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in r#"\{[-{}\[\].,:*?()@$'"\\=<>! ab0-9ä]{0,24}\}"#) {
+            let read = path(&text);
+            proptest::prop_assert!(read.is_ok() || read.is_err_and(|error| !error.is_empty()));
+        }
     }
 }

@@ -7,7 +7,7 @@
 use crate::answer;
 use crate::error::{FetchError, FetchErrorKind};
 use crate::exchange::Reply;
-use crate::providers::number::Number;
+use crate::number::Number;
 use crate::query::Window;
 use crate::sample::{Answer, Element, Sample};
 use crate::transport::{Body, Request, Transport};

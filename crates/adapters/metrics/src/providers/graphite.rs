@@ -5,7 +5,7 @@
 
 use crate::answer;
 use crate::error::FetchError;
-use crate::providers::number::Number;
+use crate::number::Number;
 use crate::query::Window;
 use crate::sample::{Answer, Point, Sample, Series};
 use crate::transport::{Request, Transport};

@@ -7,7 +7,6 @@ mod graphql;
 pub(crate) mod influxdb;
 pub(crate) mod kayenta;
 pub(crate) mod newrelic;
-mod number;
 pub(crate) mod prometheus;
 pub(crate) mod skywalking;
 pub(crate) mod wavefront;

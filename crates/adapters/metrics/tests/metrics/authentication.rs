@@ -99,8 +99,9 @@ async fn pair(metrics: &[String], tokens: &[String]) -> Pair {
 }
 
 fn granted(token: &str, seconds: u32) -> String {
+    // Some servers write the number as text.
     ok(&format!(
-        r#"{{"access_token":"{token}","token_type":"bearer","expires_in":{seconds}}}"#
+        r#"{{"access_token":"{token}","token_type":"bearer","expires_in":"{seconds}"}}"#
     ))
 }
 
