@@ -144,7 +144,14 @@ impl Credentials {
                     &format!("Bearer {}", token.expose()),
                 )
             }
-            Credentials::Signer(signer) => sign(signer, request),
+            Credentials::Signer(signer) => {
+                // A clock before 1970 makes a signature that the server refuses, and says why.
+                let now = SystemTime::now()
+                    .duration_since(UNIX_EPOCH)
+                    .unwrap_or_default();
+                let now = Timestamp(i64::try_from(now.as_millis()).unwrap_or(i64::MAX));
+                sign(signer, request, now)
+            }
         }
     }
 }
@@ -167,12 +174,7 @@ fn put(request: &mut reqwest::Request, name: HeaderName, value: &str) -> Result<
     Ok(())
 }
 
-fn sign(signer: &Signer, request: &mut reqwest::Request) -> Result<(), FetchError> {
-    // A clock before 1970 makes a signature that the server refuses, and says why.
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    let now = Timestamp(i64::try_from(now.as_millis()).unwrap_or(i64::MAX));
+fn sign(signer: &Signer, request: &mut reqwest::Request, now: Timestamp) -> Result<(), FetchError> {
     let host = request.url().host_str().unwrap_or_default();
     let host = match request.url().port() {
         Some(port) => format!("{host}:{port}"),
@@ -200,4 +202,76 @@ fn sign(signer: &Signer, request: &mut reqwest::Request) -> Result<(), FetchErro
         put(request, HeaderName::from_static(name), &value)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reqwest::Method;
+
+    /// 2015-08-30T12:36:00Z.
+    const NOW: Timestamp = Timestamp(1_440_938_160_000);
+
+    /// What botocore 1.44.5 signs for the same requests at the same time.
+    #[test]
+    fn requests_are_signed_as_awss_own_library_signs_them() {
+        for (method, url, headers, body, service, token, expected) in [
+            (
+                Method::POST,
+                "https://aps-workspaces.us-east-1.amazonaws.com:8443/workspaces/ws-1/api/v1/query",
+                &[("content-type", "application/x-www-form-urlencoded")][..],
+                "query=up&time=1.000",
+                "aps",
+                Some("the-token"),
+                "content-type;host;x-amz-date;x-amz-security-token, \
+                 Signature=19e930dcca7e73f5c124b3c31be07641e48c9338ddb71a09c477cc0702949b6a",
+            ),
+            (
+                Method::GET,
+                "https://example.amazonaws.com/a%20b/c?query=sum%28a%7Bb%3D%22c%20d%22%7D%29%2B1&time=1.000",
+                &[],
+                "",
+                "aps",
+                None,
+                "host;x-amz-date, \
+                 Signature=89c92ac423fa72f8f1d97b44ff563d9d3222ece4164911e946b3093c3ddafa2e",
+            ),
+            (
+                Method::POST,
+                "https://monitoring.us-east-1.amazonaws.com/",
+                &[
+                    ("content-type", "application/x-amz-json-1.0"),
+                    (
+                        "x-amz-target",
+                        "GraniteServiceVersion20100801.GetMetricData",
+                    ),
+                ],
+                r#"{"StartTime":1}"#,
+                "monitoring",
+                None,
+                "content-type;host;x-amz-date;x-amz-target, \
+                 Signature=fe685e72b6581bf4288e91e8cb7bb9f5a9e5f05473fba2a87b227aaa3169c879",
+            ),
+        ] {
+            let signer = Signer {
+                region: "us-east-1".to_owned(),
+                service: service.to_owned(),
+                access_key_id: Secret::new("AKIDEXAMPLE"),
+                secret_access_key: Secret::new("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"),
+                session_token: token.map(Secret::new),
+            };
+            let mut request = reqwest::Request::new(method, Url::parse(url).expect(url));
+            for (name, value) in headers {
+                let value = HeaderValue::from_static(value);
+                request.headers_mut().insert(*name, value);
+            }
+            *request.body_mut() = Some(body.into());
+            sign(&signer, &mut request, NOW).expect("headers that can be sent");
+            let authorization = request.headers()[AUTHORIZATION].to_str().expect("text");
+            let (_, signed) = authorization
+                .split_once("SignedHeaders=")
+                .expect("signed headers");
+            assert_eq!(signed, expected, "{url}");
+        }
+    }
 }
