@@ -22,6 +22,29 @@
 //! Prometheus is tested against the real one, all others against servers of the tests that speak the
 //! documented protocols.
 //!
+//! ```no_run
+//! # async fn example(now: sluice_model::Timestamp) -> Result<(), sluice_metrics::FetchError> {
+//! use sluice_metrics::{Authentication, PrometheusQuery, Query, Secrets, Server, Source, Text, Window};
+//! use std::time::Duration;
+//!
+//! let mut server = Server::at("https://prometheus.example");
+//! server.authentication = Authentication::Basic {
+//!     username: "sluice".into(),
+//!     password: Text::secret("prometheus-password"),
+//! };
+//! let secrets = Secrets::none().with("prometheus-password", "…");
+//! let source = Source::new("prod", &server, &secrets)?;
+//!
+//! let query = Query::Prometheus(PrometheusQuery::instant("up"));
+//! let window = Window::ending(now, Duration::from_secs(300));
+//! let answer = source.fetch(&query, window).await?;
+//! if answer.sample.is_empty() {
+//!     // The server answered, and has no data.
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Start reading at [`Source`]; then `transport`, `exchange` and `tls` for what every request has in
 //! common (deadline, bounds, no redirections, no proxy), and `providers`, one file for each.
 

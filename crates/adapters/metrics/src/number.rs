@@ -1,7 +1,11 @@
 //! Numbers as servers write them in JSON: a number, a text (`"NaN"`, `"Infinity"`, `"1.5"`), or
 //! `null` for none.
+//!
+//! A number beyond all bounds is infinite: Graphite writes `1e9999`, which serde_json refuses. That
+//! is why the text is read here; it works in what is read directly, not in tagged or untagged enums.
 
 use serde::{Deserialize, Deserializer, de};
+use serde_json::value::RawValue;
 
 /// A number, or none.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -9,24 +13,24 @@ pub(crate) struct Number(pub(crate) Option<f64>);
 
 impl<'de> Deserialize<'de> for Number {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Number, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged, expecting = "a number, a text of one, or null")]
-        enum Written {
-            Number(f64),
-            Text(String),
-            None(()),
+        let raw = Box::<RawValue>::deserialize(from)?;
+        let raw = raw.get();
+        if raw == "null" {
+            return Ok(Number(None));
         }
-        match Written::deserialize(from)? {
-            Written::Number(value) => Ok(Number(Some(value))),
-            Written::None(()) => Ok(Number(None)),
-            Written::Text(text) => match text.trim().parse() {
-                Ok(value) => Ok(Number(Some(value))),
-                Err(_) => Err(de::Error::invalid_value(
-                    de::Unexpected::Str(&text),
-                    &"a number",
-                )),
-            },
-        }
+        let bad = || {
+            de::Error::invalid_value(
+                de::Unexpected::Other("something else"),
+                &"a number, a text of one, or null",
+            )
+        };
+        let number = if raw.starts_with('"') {
+            let text: String = serde_json::from_str(raw).map_err(|_| bad())?;
+            text.trim().parse()
+        } else {
+            raw.parse()
+        };
+        number.map(|number| Number(Some(number))).map_err(|_| bad())
     }
 }
 
@@ -42,6 +46,8 @@ mod tests {
             (r#""1e3""#, Some(1000.0)),
             (r#""Infinity""#, Some(f64::INFINITY)),
             (r#""-Infinity""#, Some(f64::NEG_INFINITY)),
+            ("1e9999", Some(f64::INFINITY)),
+            ("-1e9999", Some(f64::NEG_INFINITY)),
             ("null", None),
         ] {
             let number: Number = serde_json::from_str(json).expect(json);

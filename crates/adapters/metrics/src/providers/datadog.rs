@@ -12,6 +12,7 @@ use crate::query::Window;
 use crate::sample::{Answer, Element, Sample};
 use crate::transport::{Body, Request, Transport};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -94,15 +95,13 @@ struct Attributes {
 }
 
 #[derive(Deserialize)]
-#[serde(tag = "type", rename_all = "lowercase")]
-enum Column {
-    Number {
-        values: Vec<Number>,
-    },
-    Group {
-        name: String,
-        values: Vec<Vec<String>>,
-    },
+struct Column {
+    #[serde(default)]
+    name: String,
+    /// `number` or `group`.
+    #[serde(rename = "type")]
+    kind: String,
+    values: Box<RawValue>,
 }
 
 pub(crate) async fn fetch(
@@ -225,13 +224,23 @@ fn scalars(reply: &Reply, origin: &str) -> Result<Sample, FetchError> {
             ADDRESS_STEP,
         ));
     };
-    let mut numbers = None;
-    let mut groups = Vec::new();
+    let bad = |error: serde_json::Error| {
+        FetchError::malformed(
+            format!("{origin} answered a column that its protocol does not know: {error}"),
+            ADDRESS_STEP,
+        )
+    };
+    let mut numbers: Option<Vec<Number>> = None;
+    let mut groups: Vec<(String, Vec<Vec<String>>)> = Vec::new();
     for column in data.attributes.columns {
-        match column {
+        let values = column.values.get();
+        match column.kind.as_str() {
             // One formula makes one column of numbers.
-            Column::Number { values } => numbers = numbers.or(Some(values)),
-            Column::Group { name, values } => groups.push((name, values)),
+            "number" if numbers.is_none() => {
+                numbers = Some(serde_json::from_str(values).map_err(bad)?);
+            }
+            "group" => groups.push((column.name, serde_json::from_str(values).map_err(bad)?)),
+            _ => {}
         }
     }
     let numbers = numbers.unwrap_or_default();

@@ -190,6 +190,12 @@ async fn what_datadog_says_is_passed_on() {
             "a number in row 0 and no group",
         ),
         (
+            v2(&[("a", "q")], None),
+            numbers(&json!(["many"])),
+            FetchErrorKind::Malformed,
+            "a column that its protocol does not know",
+        ),
+        (
             v2(&[], None),
             ok("{}"),
             FetchErrorKind::Misconfigured,

@@ -50,6 +50,14 @@ async fn graphite_renders_a_target_over_the_window() {
         .collect();
     assert_eq!(labels, [("n", "1"), ("name", "a"), ("target", "a")]);
 
+    // Graphite's way to write infinities.
+    let infinite = r#"[{"target": "a", "datapoints": [[1e9999, 10], [-1e9999, 20]]}]"#;
+    let (_fake, answered) = fetch_from(ok(infinite), &graphite()).await;
+    assert_eq!(
+        answered.unwrap().sample.values(),
+        [f64::INFINITY, f64::NEG_INFINITY]
+    );
+
     let own = Query::Graphite(GraphiteQuery {
         target: "a".to_owned(),
         from: Some("-10min".to_owned()),
