@@ -104,7 +104,7 @@ const PARTS: [Part; 11] = [
     },
     Part {
         name: "metrics",
-        what: "metric sources with a real Prometheus",
+        what: "metric sources with a real Prometheus and Graphite",
         installs: metrics::installs,
         run: metrics::run,
     },

@@ -19,8 +19,8 @@
 //! | [`SkyWalkingQuery`] | any | JSON |
 //! | [`KayentaQuery`] | any | number: the score |
 //!
-//! Prometheus is tested against the real one, all others against servers of the tests that speak the
-//! documented protocols.
+//! Prometheus and Graphite are tested against the real ones, all others against servers of the tests
+//! that speak the documented protocols.
 //!
 //! ```no_run
 //! # async fn example(now: sluice_model::Timestamp) -> Result<(), sluice_metrics::FetchError> {

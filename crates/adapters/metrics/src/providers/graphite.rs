@@ -1,7 +1,7 @@
 //! Graphite's render API.
 //!
-//! Source: graphite.readthedocs.io, "The Render URL API". The real server does not run here: the tests
-//! speak the documented API.
+//! Source: graphite.readthedocs.io, "The Render URL API". Graphite's JSON has no NaN: what is none in a
+//! Whisper file is no data in the answer.
 
 use crate::answer;
 use crate::error::FetchError;

@@ -1,4 +1,4 @@
-//! Sources as checks meet them: a real Prometheus, and local servers that speak the documented
+//! Sources as checks meet them: a real Prometheus, a real Graphite, and local servers that speak the documented
 //! protocols of those that cannot run here.
 //!
 //! `support` has the server and the builders.
@@ -11,8 +11,10 @@ mod datadog;
 mod failures;
 mod graphql;
 mod kayenta;
+mod program;
 mod prometheus;
 mod providers;
+mod real_graphite;
 mod real_prometheus;
 mod series;
 mod support;

@@ -1,27 +1,20 @@
 //! A real Prometheus that scrapes a real exporter, behind TLS and a password.
 //!
-//! Everything is on loopback. Prometheus is run under `timeout`, so that it ends with the test, or
-//! soon after one that was killed.
+//! Everything is on loopback.
 
+use crate::program::{Program, free_port, last};
 use crate::support::PATIENCE;
-use rustix::process::{Pid, Signal, kill_process};
 use sluice_metrics::{
     Answer, Authentication, FetchError, FetchErrorKind, PrometheusQuery, Query, Sample, Secrets,
-    Server, Source, Text, Tls, Window,
+    Server, Source, Text, Tls,
 };
-use sluice_model::Timestamp;
 use std::net::SocketAddr;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use tempfile::TempDir;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-
-/// Ends Prometheus when the test was killed and could not.
-const LIFETIME_SECONDS: &str = "120";
 
 /// bcrypt of `hunter2`, cost 4.
 const HASH: &str = "$2b$04$abcdefghijklmnopqrstuuV3duMsC0HpUex6N9qapiuOHHWkwRXVm";
@@ -63,18 +56,8 @@ async fn exporter() -> SocketAddr {
 
 /// A running Prometheus.
 struct Prometheus {
-    child: Child,
-    folder: TempDir,
+    program: Program,
     server: Server,
-}
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
-        // `timeout` hands the signal on.
-        let _sent = kill_process(pid, Signal::TERM);
-        let _status = self.child.wait();
-    }
 }
 
 impl Prometheus {
@@ -101,7 +84,11 @@ impl Prometheus {
             ),
         );
         let port = free_port();
-        let child = run(folder.path(), port);
+        let mut command = Command::new("prometheus");
+        command
+            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+            .args(["--config.file=prometheus.yml", "--web.config.file=web.yml"])
+            .args(["--storage.tsdb.path=data", "--query.max-samples=50"]);
         let mut server = Server::at(format!("https://localhost:{port}"));
         server.timeout = PATIENCE;
         server.tls = Tls {
@@ -113,47 +100,15 @@ impl Prometheus {
             password: Text::secret("password"),
         };
         Prometheus {
-            child,
-            folder,
+            program: Program::start(command, folder),
             server,
         }
     }
-
-    fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
-    }
-}
-
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
-}
-
-fn run(folder: &Path, port: u16) -> Child {
-    let log = std::fs::File::create(folder.join("log")).unwrap();
-    Command::new("timeout")
-        .args(["--kill-after=5", LIFETIME_SECONDS, "prometheus"])
-        .arg(format!("--web.listen-address=127.0.0.1:{port}"))
-        .args(["--config.file=prometheus.yml", "--web.config.file=web.yml"])
-        .args(["--storage.tsdb.path=data", "--query.max-samples=50"])
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .stdout(log.try_clone().unwrap())
-        .stderr(log)
-        .spawn()
-        .unwrap()
 }
 
 fn source(server: &Server, password: &str) -> Source {
     let secrets = Secrets::none().with("password", password);
     Source::new("shop metrics", server, &secrets).unwrap()
-}
-
-/// The last so many seconds.
-fn last(seconds: u64) -> Window {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    let now = Timestamp(i64::try_from(now.as_millis()).unwrap());
-    Window::ending(now, Duration::from_secs(seconds))
 }
 
 async fn ask(source: &Source, promql: &str) -> Result<Answer, FetchError> {
@@ -179,7 +134,7 @@ async fn until(
         assert!(
             began.elapsed() < PATIENCE,
             "{promql}: {answered:?}\n{}",
-            prometheus.log()
+            prometheus.program.log()
         );
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
