@@ -8,6 +8,7 @@
 mod authentication;
 mod cloudwatch;
 mod datadog;
+mod environment;
 mod failures;
 mod graphql;
 mod kayenta;
