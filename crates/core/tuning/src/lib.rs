@@ -32,7 +32,7 @@ pub use worst::METRICS;
 
 use findings::Evidence;
 use history::History;
-use schedule::Schedule;
+use schedule::{Phase, Schedule};
 use sluice_analysis::window::{Usage, value_of};
 use sluice_forecast::Traffic;
 use sluice_model::plan::{Exposure, Metric};
@@ -213,10 +213,45 @@ impl Tuning {
                 left_out.join(", ")
             ));
         }
+        notes.extend(self.too_few());
         notes.push(
             "CPU and memory: a side is taken to need what the whole service needed; a request's own cost is not known"
                 .to_owned(),
         );
+        notes
+    }
+
+    /// Limits for whose windows too few requests come: a step waits for them, and they judge nothing.
+    fn too_few(&self) -> Vec<String> {
+        let rate = self.history.coverage.rate_median;
+        let come =
+            |phase: &Phase, window: u64| rate * phase.weight * window.min(phase.seconds) as f64;
+        let mut notes = Vec::new();
+        for check in self.schedule.thresholds() {
+            let waits = |phase: &&Phase| {
+                phase.checks.iter().any(|it| it.name == check.name)
+                    && come(phase, check.window.as_secs()) < check.samples_min as f64
+            };
+            if let Some(phase) = self.schedule.phases.iter().find(waits) {
+                notes.push(format!(
+                    "`{}` needs {} requests, and about {:.0} come within its window at {} %: the step waits, and the check is not judged there",
+                    check.name,
+                    check.samples_min,
+                    come(phase, check.window.as_secs()),
+                    phase.weight * 100.0
+                ));
+            }
+        }
+        let window = self.schedule.window;
+        let short = |phase: &&Phase| come(phase, window) < worst::SAMPLES_MIN as f64;
+        if let Some(phase) = self.schedule.phases.iter().find(short) {
+            notes.push(format!(
+                "limits that are proposed need {} requests within {window}s, and about {:.0} come at {} %; give them a longer `window` and the steps longer bakes, or a smaller `samplesMin`",
+                worst::SAMPLES_MIN,
+                come(phase, window),
+                phase.weight * 100.0
+            ));
+        }
         notes
     }
 }

@@ -27,7 +27,7 @@ pub const METRICS: [Metric; 10] = [
 pub(crate) const FACTORS: [f64; 5] = [1.0, 1.25, 1.5, 2.0, 3.0];
 
 /// Fewest requests for a verdict where the document does not say (`sluice-native`'s defaults).
-const SAMPLES_MIN: u64 = 100;
+pub(crate) const SAMPLES_MIN: u64 = 100;
 const SAMPLES_MIN_RELATIVE: u64 = 200;
 
 /// The worst values of one metric in one rollout.

@@ -89,3 +89,20 @@ fn a_service_without_failures_gets_limits_all_the_same() {
     assert_eq!(error.limit, Limit::Max(0.001));
     assert_eq!(error.alarms.count, 0);
 }
+
+#[test]
+fn limits_for_which_too_few_requests_come_are_named() {
+    let checks = [check("limit", Metric::ErrorRatio, Limit::Max(0.5))];
+    let notes = |rate: f64| {
+        let process = Process { rate, ..PROCESS };
+        tuned(&plan(&checks), process.minutes(40, 6), 0.1, 7).notes
+    };
+    let few = notes(2.0);
+    let named = |start: &str| few.iter().any(|note| note.starts_with(start));
+    assert!(
+        named("`limit` needs 100 requests, and about 30 come"),
+        "{few:?}"
+    );
+    assert!(named("limits that are proposed need 100"), "{few:?}");
+    assert!(!notes(50.0).iter().any(|note| note.contains("100 requests")));
+}
