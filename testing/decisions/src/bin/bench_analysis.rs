@@ -191,7 +191,8 @@ fn judged(file: &Path) -> Result<(Recording, Vec<Outcome>)> {
     let recording = recorded::read(std::io::BufReader::new(input))
         .with_context(|| file.display().to_string())?;
     let horizon = Horizon::Time(recorded::LENGTH_US_MAX);
-    let outcomes = play(recording.ticks.iter().copied(), horizon, &mut rules());
+    let mut rules: Vec<_> = RuleKind::ALL.map(RuleKind::start_recorded).into();
+    let outcomes = play(recording.ticks.iter().copied(), horizon, &mut rules);
     Ok((recording, outcomes))
 }
 

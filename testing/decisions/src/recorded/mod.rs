@@ -14,7 +14,8 @@
 //! the probability, from 0 to 1, with which requests from then on go to the canary. Lines may be out of order.
 //!
 //! The release begins with the first weight above 0. What lies before it is the lead-in, from which the
-//! stable side's p50 and p99 are frozen, and ends with the next weight that is 0 or 1, or with the last line.
+//! stable side's p50 and p99 are frozen (a request is slow when it takes a millisecond more, as in the product), and
+//! ends with the next weight that is 0 or 1, or with the last line.
 
 mod cutter;
 mod lines;
@@ -22,6 +23,7 @@ mod lines;
 use crate::tick::{MINUTE_US, Tick};
 use cutter::{Cutter, percentile};
 use lines::{Side, lines};
+use sluice_analysis::SLACK_MICROS;
 use std::io::BufRead;
 use thiserror::Error;
 
@@ -118,7 +120,8 @@ pub fn read(input: impl BufRead) -> Result<Recording, RecordingError> {
     lead_in.sort_unstable();
     let (p50_us, p99_us) = (percentile(&lead_in, 50), percentile(&lead_in, 99));
     let changes = weights.iter().skip(1).copied();
-    let cutter = Cutter::new(begin_us, weights[0].1, p50_us, p99_us);
+    let line = |quantile_us: u64| quantile_us.saturating_add(SLACK_MICROS);
+    let cutter = Cutter::new(begin_us, weights[0].1, line(p50_us), line(p99_us));
     Ok(Recording {
         ticks: cutter.cut(&requests, changes, end_us),
         p50_us,
@@ -159,11 +162,11 @@ mod tests {
     fn ticks_end_at_each_tenth_of_a_second_and_where_the_weight_changes() {
         let mut text = lead_in();
         weight(&mut text, 1_000_000, 0.05);
-        request(&mut text, 1_250_000, "canary", true, 991);
+        request(&mut text, 1_250_000, "canary", true, 1_991);
         // Out of order, and before the change.
-        request(&mut text, 1_000_000, "baseline", false, 501);
+        request(&mut text, 1_000_000, "baseline", false, 1_501);
         weight(&mut text, 1_250_000, 0.5);
-        request(&mut text, 1_249_999, "baseline", false, 500);
+        request(&mut text, 1_249_999, "baseline", false, 1_500);
         weight(&mut text, 1_400_000, 0.0);
         request(&mut text, 1_400_000, "canary", true, 1);
         let recording = read(text.as_bytes()).expect("a recording");

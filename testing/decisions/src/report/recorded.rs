@@ -4,6 +4,7 @@ use super::{Results, words};
 use crate::cases::BASELINE_ERRORS;
 use crate::compare::Outcome;
 use crate::recorded::Recording;
+use crate::rules::SHIPPED_DESCRIPTION;
 use serde::Serialize;
 
 /// A release of the demo's service that is recorded.
@@ -93,7 +94,7 @@ pub(super) fn section(results: &Results) -> String {
         "\n## Recorded requests\n\n\
          Real releases: the demo's service as real processes behind Sluice's proxy, {WEIGHT_PERCENT} % of the requests to the new revision \
          for {}, {} % of the old one's requests fail. Users at random times noted each request (`record-releases`); all rules judge the \
-         same requests. Time from the new revision's weight to the rollback, its requests until then, and of these failed:\n\n",
+         same requests, Sluice by the comparisons that ship: {SHIPPED_DESCRIPTION}. Time from the new revision's weight to the rollback, its requests until then, and of these failed:\n\n",
         words::time(first.length_us),
         BASELINE_ERRORS * 100.0,
     );

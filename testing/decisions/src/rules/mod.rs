@@ -14,7 +14,8 @@ mod z_test;
 pub use argo::Argo;
 pub use flagger::Flagger;
 pub use kayenta::Kayenta;
-pub use sluice::{ALPHA, METRICS, Metric, Sluice};
+pub(crate) use sluice::SHIPPED_DESCRIPTION;
+pub use sluice::{ALPHA, METRICS, Metric, SHIPPED, Sluice};
 pub use z_test::ZTest;
 
 use crate::tick::Tick;
@@ -105,6 +106,15 @@ impl RuleKind {
             Self::Kayenta => kayenta::DESCRIPTION,
             Self::ZTest => z_test::DESCRIPTION,
             Self::CalibratedZTest => z_test::CALIBRATED_DESCRIPTION,
+        }
+    }
+
+    /// The rule at the start of a release that was recorded: of Sluice, what ships.
+    #[must_use]
+    pub fn start_recorded(self) -> Box<dyn Rule> {
+        match self {
+            Self::Sluice => Box::new(Sluice::of(&SHIPPED)),
+            other => other.start(),
         }
     }
 

@@ -55,6 +55,31 @@ pub const METRICS: [Metric; 3] = [
     },
 ];
 
+/// The comparisons of a document with nothing configured, with their margins (`sluice-native`): failures, answers 4xx, and
+/// requests slower than the frozen p99. Recorded requests are judged by them: real sides differ a little in their
+/// latencies, with a twentieth of the requests and colder caches. Recordings do not tell answers 4xx; their part of the
+/// weight stays without evidence.
+pub const SHIPPED: [Metric; 3] = [
+    METRICS[0],
+    Metric {
+        ratio: 1.25,
+        margin: 0.005,
+        part: 1.0,
+        decision: Decision::Errors,
+        events: |_| 0,
+    },
+    Metric {
+        ratio: 1.25,
+        margin: 0.005,
+        part: 1.0,
+        decision: Decision::Latency,
+        events: |counts| counts.above_p99,
+    },
+];
+
+/// What [`SHIPPED`] means, for people.
+pub(crate) const SHIPPED_DESCRIPTION: &str = "errors (ratio 1), requests slower than the frozen p99 and a millisecond (ratio 1.25 and 0.5 %)";
+
 /// The analysis of one canary.
 #[derive(Debug)]
 pub struct Sluice {
@@ -206,5 +231,23 @@ mod tests {
         assert_eq!(Sluice::of(&METRICS).look(&failing), Some(Decision::Errors));
         let well = tick(0.05, errors(50, 0), errors(950, 1));
         assert_eq!(Sluice::of(&METRICS).look(&well), None);
+    }
+
+    #[test]
+    fn what_ships_lets_a_little_more_latency_pass_and_finds_much_more() {
+        let slow = |canary| Counts {
+            requests: 2_000,
+            above_p99: canary,
+            ..Counts::default()
+        };
+        let usual = Counts {
+            requests: 38_000,
+            above_p99: 380,
+            ..Counts::default()
+        };
+        for (canary, found) in [(30, None), (120, Some(Decision::Latency))] {
+            let look = Sluice::of(&SHIPPED).look(&tick(0.05, slow(canary), usual));
+            assert_eq!(look, found, "{canary}");
+        }
     }
 }
