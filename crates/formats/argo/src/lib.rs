@@ -3,13 +3,16 @@
 //! `api` has the types of its five kinds; `crd` the definitions that an API server needs for them, and
 //! with them what is unknown or of the wrong type in an object; `validation` what is wrong with a Rollout
 //! although every field is well-formed. `workload` says how many pods each ReplicaSet should have, and
-//! `template` whether two pod templates mean the same.
+//! `template` whether two pod templates mean the same. `translation` turns a Rollout into Sluice's plan.
+//! `document` reads a file with such objects.
 //!
 //! Nothing here talks to a cluster. Facts are those of Argo Rollouts' commit 9f8d111; where Sluice
 //! differs on purpose, the place says so.
 
 pub mod api;
 pub mod crd;
+pub mod document;
 pub mod template;
+pub mod translation;
 pub mod validation;
 pub mod workload;

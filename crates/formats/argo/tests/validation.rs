@@ -194,12 +194,6 @@ fn each_rule_of_argo_is_an_error_with_its_place() {
             "spec.template.spec.containers".into(),
         ),
         (
-            "template must be empty for workload reference rollout",
-            json!({"workloadRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "x"}}),
-            "workload-ref",
-            "spec.template".into(),
-        ),
-        (
             "must be greater than minReadySeconds",
             json!({"minReadySeconds": 600}),
             "progress-deadline",
@@ -495,6 +489,11 @@ fn routers_that_split_between_services_need_both() {
 #[test]
 fn what_argo_takes_silently_is_a_warning() {
     let cases = [
+        // "template must be empty for workload reference rollout": only its lint says so.
+        (
+            json!({"workloadRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "x"}}),
+            "workload-ref",
+        ),
         // hasMultipleStepsType does not see these.
         (
             routed(

@@ -208,7 +208,7 @@ fn report(path: &str, kind: FindingKind, findings: &mut Vec<Finding>) {
 }
 
 /// Adds a field's name to a path; a name with a dot goes into brackets, as labels have them.
-fn push_field(path: &mut String, name: &str) {
+pub(crate) fn push_field(path: &mut String, name: &str) {
     if name.contains('.') {
         path.push_str(&format!("[{name:?}]"));
         return;

@@ -1,9 +1,9 @@
 //! Kubernetes' own definitions of a pod template and of a Job's spec.
 //!
-//! The data are those of Kubernetes v1.34 (`api/openapi-spec/v3`, Apache-2.0) without descriptions, so
-//! that a definition stays small enough for a plain `kubectl apply`. `cargo xtask generate
-//! kubernetes-definitions` makes them anew and names where they differ: amounts of resources may be
-//! written as fractions, and a volume keeps fields that are not known yet.
+//! The data are those of Kubernetes v1.34.5 (`api/openapi-spec/v3`, Apache-2.0) without descriptions, so
+//! that a definition stays small enough for a plain `kubectl apply`. `cargo xtask generate --kubernetes
+//! FOLDER` makes them anew, and says where they differ: amounts of resources may be written as fractions,
+//! and a volume keeps fields that are not known yet.
 
 use serde_json::{Map, Value};
 

@@ -2,10 +2,11 @@
 //!
 //! `structural` turns what schemars derives into the form that Kubernetes asks for, `definitions` holds
 //! Kubernetes' own pod and Job, `rules` adds validations in CEL, and `check` holds an object against a
-//! schema as an API server does: what it would refuse, and what it would drop.
+//! schema as an API server does: what it would refuse, and what it would drop; `prune` drops it.
 
 mod check;
 mod definitions;
+mod prune;
 mod rules;
 mod structural;
 
@@ -16,8 +17,10 @@ use crate::api::{
 use schemars::JsonSchema;
 use serde_json::{Map, Value, json};
 
+pub(crate) use check::push_field;
 pub use check::{Finding, FindingKind, check};
 pub(crate) use definitions::{Definitions, Place};
+pub use prune::prune;
 
 /// One of Argo's kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -2,7 +2,8 @@
 //!
 //! Errors are what Argo's controller calls an invalid spec, rule by rule; warnings are Sluice's own, and
 //! keep nothing from being rolled out. `pods` judges selector and pod template, `blue_green` and `canary`
-//! the strategies, `routing` the routers, `steps` each step; `metrics` judges analysis templates.
+//! the strategies, `routing` the routers, `steps` each step; `metrics` judges analysis templates, `references`
+//! the objects that a Rollout names.
 //! Pod templates are judged as far as a ReplicaSet with them makes no sense; the rest is for the API
 //! server, which refuses the ReplicaSet. `crd` has the rules that an API server checks itself.
 
@@ -10,6 +11,7 @@ mod blue_green;
 mod canary;
 mod metrics;
 mod pods;
+mod references;
 mod routing;
 mod steps;
 
@@ -18,6 +20,7 @@ use sluice_model::diagnostic::{Diagnostic, Severity};
 use std::fmt;
 
 pub use metrics::validate_metrics;
+pub use references::validate_references;
 
 /// Something that is wrong, or risky.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -74,11 +74,13 @@ pub(super) fn workload_ref(spec: &RolloutSpec, found: &mut Problems) {
     let Some(reference) = &spec.workload_ref else {
         return;
     };
+    // Argo's lint calls this an error; its controller rolls the workload's template out, and so objects
+    // with both exist.
     if !spec.template.labels().is_empty() || !spec.template.annotations().is_empty() {
-        found.error(
+        found.warning(
             "workload-ref",
             "spec.template",
-            "workloadRef already names where the pod template comes from",
+            "workloadRef already names where the pod template comes from, and this one is not used",
             "remove spec.template or spec.workloadRef",
         );
     }
