@@ -55,6 +55,12 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
     let command = arguments.first().and_then(|argument| argument.to_str());
     let starts = matches!(command, Some("up" | "tools"))
         && !arguments[..].iter().any(|argument| argument == "--help");
+    if command == Some("up")
+        && starts
+        && let Some(why) = obstacle()
+    {
+        bail!("{why}");
+    }
     if starts && no_install.is_none() {
         if let Some(what) = missing(workspace)? {
             println!("This installs {what}.");

@@ -22,6 +22,7 @@ impl fmt::Display for Variant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Variant::Node => write!(f, "a node with real pods"),
+            Variant::Kwok { nodes: 1 } => write!(f, "a node that pretends (kwok)"),
             Variant::Kwok { nodes } => write!(f, "{nodes} nodes that pretend (kwok)"),
             Variant::ControlPlane => write!(f, "control plane only"),
         }
