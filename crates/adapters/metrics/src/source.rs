@@ -1,5 +1,6 @@
 //! A server that is asked for metric values.
 
+use crate::answer::first_line;
 use crate::error::{FetchError, FetchErrorKind};
 use crate::providers::{
     cloudwatch, datadog, graphite, influxdb, kayenta, newrelic, prometheus, skywalking, wavefront,
@@ -13,6 +14,12 @@ use crate::transport::Transport;
 use sluice_model::time::format_span;
 use std::fmt;
 use std::time::Duration;
+
+/// Most warnings of an answer that are passed on.
+const WARNINGS_MAX: usize = 10;
+
+/// Longest cause of a failure, in characters.
+const CAUSE_CHARS_MAX: usize = 600;
 
 /// A server with its credentials, its connections and the tokens that it gave out. Cheap to make;
 /// worth keeping between fetches.
@@ -85,16 +92,30 @@ impl Source {
                 ))
             })
             .map(|mut answer| {
-                for warning in &mut answer.warnings {
-                    *warning = self.transport.discreet(warning);
-                }
+                answer.warnings = self.told(answer.warnings);
                 answer
             })
             .map_err(|mut error| {
                 error.source_name.clone_from(&self.name);
-                error.cause = self.transport.discreet(&error.cause);
+                // What a parser quotes may be as long as the answer.
+                let cause = self.transport.discreet(&error.cause);
+                error.cause = cause.chars().take(CAUSE_CHARS_MAX).collect();
                 error
             })
+    }
+
+    /// The server's warnings within a message's measure.
+    fn told(&self, warnings: Vec<String>) -> Vec<String> {
+        let left_out = warnings.len().saturating_sub(WARNINGS_MAX);
+        let mut told: Vec<String> = warnings
+            .iter()
+            .take(WARNINGS_MAX)
+            .map(|warning| first_line(&self.transport.discreet(warning)))
+            .collect();
+        if left_out > 0 {
+            told.push(format!("{left_out} more warnings are left out"));
+        }
+        told
     }
 
     async fn ask(&self, query: &Query, window: Window) -> Result<Answer, FetchError> {

@@ -6,9 +6,6 @@ use crate::transport::{Body, Request, Transport};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Most messages of a server that are passed on.
-const MESSAGES_MAX: usize = 10;
-
 #[derive(Deserialize)]
 struct Reply {
     #[serde(default)]
@@ -57,13 +54,8 @@ pub(super) async fn ask(
             ),
         });
     }
-    let warnings = read.errors.into_iter().take(MESSAGES_MAX);
-    Ok((
-        read.data,
-        warnings
-            .map(|error| answer::first_line(&error.message))
-            .collect(),
-    ))
+    let warnings = read.errors.into_iter().map(|error| error.message);
+    Ok((read.data, warnings.collect()))
 }
 
 impl Reply {

@@ -5,6 +5,7 @@
 //! The window is the query's own (`SINCE …`). The real service cannot run here: the tests speak the
 //! documented API.
 
+use crate::answer;
 use crate::error::FetchError;
 use crate::providers::graphql;
 use crate::sample::{Answer, Sample};
@@ -46,7 +47,11 @@ pub(crate) async fn fetch(
     let results = data.pointer("/actor/account/nrql/results");
     let Some(results) = results.and_then(Value::as_array) else {
         let said = match warnings.first() {
-            Some(said) => format!("{} answered: {said}", transport.origin()),
+            Some(said) => format!(
+                "{} answered: {}",
+                transport.origin(),
+                answer::first_line(said)
+            ),
             None => format!("{} answered without results", transport.origin()),
         };
         return Err(FetchError::malformed(

@@ -146,6 +146,10 @@ async fn an_answer_that_is_too_long_is_not_read_to_its_end() {
     let (_fake, answered) = fetch_from(ok(&body(ANSWER_BYTES_MAX)), &query()).await;
     let error = answered.unwrap_err();
     assert_eq!(error.kind, FetchErrorKind::Malformed, "as long as is read");
+    assert!(
+        error.to_string().len() < 1_000,
+        "the answer is not repeated"
+    );
 }
 
 #[tokio::test]
@@ -197,6 +201,24 @@ async fn secrets_that_a_server_repeats_are_blotted_out() {
     for secret in ["hunter2", "t0ken-42", basic] {
         assert!(!debug.contains(secret), "{secret} shows in {debug}");
     }
+}
+
+#[tokio::test]
+async fn warnings_are_as_discreet_and_as_short_as_errors() {
+    let long = format!("key t0ken-42 is old\n{}", "x".repeat(1_000));
+    let warnings: Vec<String> = (0..12).map(|_| long.clone()).collect();
+    let body = serde_json::json!({
+        "status": "success",
+        "data": {"resultType": "vector", "result": []},
+        "warnings": warnings,
+    });
+    let fake = Fake::answering([ok(&body.to_string())]).await;
+    let secrets = Secrets::none().with("key", "t0ken-42");
+    let source = Source::new("prod", &fake.server(), &secrets).unwrap();
+    let warnings = source.fetch(&query(), window()).await.unwrap().warnings;
+    assert_eq!(warnings.len(), 11);
+    assert_eq!(warnings[0], "key *** is old");
+    assert_eq!(warnings[10], "2 more warnings are left out");
 }
 
 #[tokio::test]
