@@ -7,9 +7,6 @@ use reqwest::header::RETRY_AFTER;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 
-/// Longest part of a server's words in a message, in characters.
-const SAID_CHARS_MAX: usize = 300;
-
 /// Longest wait that a server may ask for and be believed.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(60 * 60);
 
@@ -69,13 +66,13 @@ pub(crate) fn refusal(
     error
 }
 
-/// The first line that says anything, cut to a message's measure, without control characters.
+/// The first line that says anything, without control characters. It is cut to a message's measure
+/// by the source, once secrets are blotted out: a half one would not be found.
 pub(crate) fn first_line(text: &str) -> String {
     let line = text.lines().map(str::trim).find(|line| !line.is_empty());
     line.unwrap_or_default()
         .chars()
         .filter(|character| !character.is_control())
-        .take(SAID_CHARS_MAX)
         .collect()
 }
 

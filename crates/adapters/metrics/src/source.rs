@@ -18,8 +18,8 @@ use std::time::Duration;
 /// Most warnings of an answer that are passed on.
 const WARNINGS_MAX: usize = 10;
 
-/// Longest cause of a failure, in characters.
-const CAUSE_CHARS_MAX: usize = 600;
+/// Longest text of a failure's cause or of a warning, in characters.
+const SAID_CHARS_MAX: usize = 400;
 
 /// A server with its credentials, its connections and the tokens that it gave out. Cheap to make;
 /// worth keeping between fetches.
@@ -98,10 +98,15 @@ impl Source {
             .map_err(|mut error| {
                 error.source_name.clone_from(&self.name);
                 // What a parser quotes may be as long as the answer.
-                let cause = self.transport.discreet(&error.cause);
-                error.cause = cause.chars().take(CAUSE_CHARS_MAX).collect();
+                error.cause = self.cut(&error.cause);
                 error
             })
+    }
+
+    /// A text without secrets, and then no longer than a message may be.
+    fn cut(&self, text: &str) -> String {
+        let text = self.transport.discreet(text);
+        text.chars().take(SAID_CHARS_MAX).collect()
     }
 
     /// The server's warnings within a message's measure.
@@ -110,7 +115,7 @@ impl Source {
         let mut told: Vec<String> = warnings
             .iter()
             .take(WARNINGS_MAX)
-            .map(|warning| first_line(&self.transport.discreet(warning)))
+            .map(|warning| self.cut(&first_line(warning)))
             .collect();
         if left_out > 0 {
             told.push(format!("{left_out} more warnings are left out"));

@@ -204,6 +204,18 @@ async fn secrets_that_a_server_repeats_are_blotted_out() {
 }
 
 #[tokio::test]
+async fn no_part_of_a_secret_shows_where_a_message_is_cut() {
+    let secrets = Secrets::none().with("key", "t0ken-42-and-more");
+    for padding in 300..420 {
+        let body = format!("{}t0ken-42-and-more", "x".repeat(padding));
+        let fake = Fake::answering([reply("400 Bad Request", &body)]).await;
+        let source = Source::new("prod", &fake.server(), &secrets).unwrap();
+        let error = source.fetch(&query(), window()).await.unwrap_err();
+        assert!(!error.to_string().contains("t0k"), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn warnings_are_as_discreet_and_as_short_as_errors() {
     let long = format!("key t0ken-42 is old\n{}", "x".repeat(1_000));
     let warnings: Vec<String> = (0..12).map(|_| long.clone()).collect();
