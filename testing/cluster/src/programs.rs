@@ -3,6 +3,7 @@
 use crate::variant::Variant;
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// Where Debian puts programs that an ordinary user's `PATH` does not name.
@@ -100,7 +101,20 @@ impl Programs {
         Ok(path)
     }
 
-    /// `PATH` for the cluster's processes and for those that use it: with kubectl, and with what containerd and kube-proxy call.
+    /// The user's own `PATH`, with this cluster's kubectl before any other.
+    pub(crate) fn search_path_for_users(&self) -> OsString {
+        let own = self.found.get("kubectl").and_then(|path| path.parent());
+        let mut all = own
+            .map(|folder| folder.as_os_str().to_owned())
+            .unwrap_or_default();
+        if let Some(search) = std::env::var_os("PATH") {
+            all.push(":");
+            all.push(search);
+        }
+        all
+    }
+
+    /// `PATH` for the cluster's own processes: with what containerd, kubelet and kube-proxy call.
     pub(crate) fn search_path(&self) -> String {
         let mut folders: Vec<String> = Vec::new();
         let own = self.found.values().filter_map(|path| path.parent());

@@ -56,7 +56,7 @@ pub(crate) fn demo(args: DemoArgs, output: Output) -> Result<ExitCode, Failure> 
 pub(crate) fn demo_service(args: DemoServiceArgs) -> Result<ExitCode, Failure> {
     log_messages("warn");
     let options = demo::service::Options {
-        port: args.port,
+        address: (args.host, args.port).into(),
         version: args.name,
         fail_ratio: args.fail_ratio,
         leak_bytes: args.leak_bytes,

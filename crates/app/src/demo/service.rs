@@ -10,7 +10,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
-use std::net::Ipv4Addr;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -21,8 +21,8 @@ pub(super) const VERSION_HEADER: &str = "x-demo-version";
 /// What the service is started with.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
-    /// Port on loopback.
-    pub(crate) port: u16,
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
     /// What it calls itself.
     pub(crate) version: String,
     /// Share of requests that fail, 0 to 1.
@@ -33,9 +33,9 @@ pub(crate) struct Options {
 
 /// Serves until SIGTERM, then finishes what it has.
 pub(crate) async fn serve(options: Options) -> anyhow::Result<()> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port))
+    let listener = TcpListener::bind(options.address)
         .await
-        .with_context(|| format!("the demo service cannot listen on port {}", options.port))?;
+        .with_context(|| format!("the demo service cannot listen on {}", options.address))?;
     let version = HeaderValue::from_str(&options.version).context("the version is not a header")?;
     let answer = Arc::new(Answer {
         version,

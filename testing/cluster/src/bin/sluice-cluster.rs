@@ -133,12 +133,9 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Run(arguments) => return run_inside(&arguments),
         Command::Load(arguments) => {
             let image = Image::of_program(&arguments.image, &arguments.program)?;
-            println!(
-                "{} is now known as {}",
-                arguments.program.display(),
-                image.names().join(", ")
-            );
+            let names = image.names().join(", ");
             Cluster::find(&arguments.name)?.load_images(&[image])?;
+            println!("{} is now the image {names}", arguments.program.display());
         }
     }
     Ok(ExitCode::SUCCESS)

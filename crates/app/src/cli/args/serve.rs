@@ -1,7 +1,7 @@
 //! Arguments of the commands that run until they are ended: `up`, `demo` and its service.
 
 use clap::{Args, ValueHint};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 /// Arguments of `up`.
@@ -35,9 +35,19 @@ pub(crate) struct DemoArgs {
 /// Arguments of the demo's service.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct DemoServiceArgs {
-    /// Port on loopback
+    /// Port
     #[arg(long, value_name = "PORT", env = "PORT", hide_env_values = true)]
     pub(crate) port: u16,
+
+    /// Address that it listens on; 0.0.0.0 where others than this machine ask, as in a pod
+    #[arg(
+        long,
+        value_name = "IP",
+        env = "DEMO_HOST",
+        hide_env_values = true,
+        default_value = "127.0.0.1"
+    )]
+    pub(crate) host: IpAddr,
 
     /// What it calls itself
     #[arg(
