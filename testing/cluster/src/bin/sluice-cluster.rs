@@ -219,7 +219,7 @@ fn take_down(arguments: &Down) -> Result<ExitCode> {
 
 fn show(arguments: &Show) -> Result<()> {
     let all = match &arguments.name {
-        Some(name) => vec![status(name)?],
+        Some(name) => vec![existing(name)?],
         None => status_of_all()?,
     };
     match arguments.output {
@@ -228,6 +228,14 @@ fn show(arguments: &Show) -> Result<()> {
         Form::Text => all.iter().for_each(print),
     }
     Ok(())
+}
+
+fn existing(name: &ClusterName) -> Result<Status> {
+    let status = status(name)?;
+    if status.variant.is_none() && status.components.is_empty() {
+        bail!("there is no cluster {name}; `cargo xtask cluster up {name}` starts one");
+    }
+    Ok(status)
 }
 
 fn print(status: &Status) {
