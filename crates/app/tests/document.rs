@@ -157,3 +157,30 @@ fn simulate_tells_figures_and_draws_them_and_the_same_seed_tells_the_same() {
     assert_eq!(exit, 2);
     assert!(err.contains("sluice.yaml:6:5"), "{err}");
 }
+
+#[test]
+fn a_canary_config_becomes_a_check_that_lint_accepts() {
+    let config = r#"{"name": "shop",
+        "judge": {"name": "NetflixACAJudge-v1.0", "judgeConfigurations": {}},
+        "metrics": [{"name": "HTTP errors", "query": {"type": "prometheus"}, "groups": ["all"],
+                     "analysisConfigurations": {"canary": {"direction": "increase"}}}],
+        "classifier": {"groupWeights": {"all": 100}}}"#;
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("config.json"), config).expect("write");
+    let convert = ["convert", "kayenta", "config.json"];
+
+    let (exit, out, err) = run_in(folder.path(), &convert);
+    assert_eq!((exit, out.as_str()), (2, ""), "{err}");
+    assert!(err.contains("--pass 95 --marginal 75"), "{err}");
+
+    let scores = ["--pass", "95", "--marginal", "75"];
+    let (exit, out, err) = run_in(folder.path(), &[&convert[..], &scores].concat());
+    assert_eq!(exit, 0, "{err}");
+    assert!(err.contains("is taken for `errorRatio`"), "{err}");
+    let release: String = out.lines().map(|line| format!("      {line}\n")).collect();
+    let steps = "release:\n      steps: [50, 100]\n      bake: 1h\n";
+    let document = GOOD.replace("release: canary\n", &format!("{steps}{release}"));
+    std::fs::write(folder.path().join("sluice.yaml"), &document).expect("write");
+    let (exit, out, err) = run_in(folder.path(), &["lint"]);
+    assert_eq!(exit, 0, "{out}{err}\n{document}");
+}

@@ -54,7 +54,7 @@ fn kayenta(args: KayentaArgs, output: Output) -> Result<Exit, Failure> {
     }
     let notes = diagnostics::for_errors(&converted.diagnostics);
     if !notes.is_empty() {
-        eprintln!("{}", notes.trim_end());
+        crate::out::error(notes.trim_end());
     }
     output.text(checks.trim_end())?;
     Ok(Exit::Done)
