@@ -1,4 +1,4 @@
-//! One request as far as it is counted, for the benchmarks: all that a [`Charge`] does from the choice of a replica to the
+//! One request as far as it is counted, for the benchmarks: all that a `Charge` does from the choice of a replica to the
 //! last byte, both readings of the clock included, without a socket. Only with the feature `measure`.
 
 use crate::charge::Charge;
