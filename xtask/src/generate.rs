@@ -5,6 +5,7 @@
 //! compares them with what the program says now.
 
 use crate::child;
+use crate::kubernetes;
 use crate::workspace::Workspace;
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -26,6 +27,10 @@ pub(crate) struct Options {
     /// Write nothing; fail when a document is not up to date.
     #[arg(long)]
     check: bool,
+    /// Write Kubernetes' definitions of a pod anew, from `api/openapi-spec/v3` of its source, and nothing
+    /// else.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "check")]
+    kubernetes: Option<PathBuf>,
 }
 
 /// A document: where it lies, and what it should say.
@@ -38,6 +43,10 @@ struct Document {
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
     if options.check {
         return check(workspace);
+    }
+    if let Some(folder) = &options.kubernetes {
+        kubernetes::generate(workspace.root(), folder)?;
+        return Ok(true);
     }
     for document in documents(workspace)? {
         let path = workspace.root().join(document.file);

@@ -16,6 +16,7 @@ mod cluster;
 mod debian;
 mod generate;
 mod go;
+mod kubernetes;
 mod layers;
 mod soak;
 mod suite;

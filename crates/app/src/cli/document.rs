@@ -1,5 +1,8 @@
 //! Commands about documents, which need no running Sluice: lint, plan, schema.
+//!
+//! A file with objects of Argo Rollouts is a document too; what is special about it is in `argo`.
 
+use super::argo;
 use super::args::{LintArgs, PlanArgs};
 use super::diagnostics::{self, Sources};
 use super::failure::{Exit, Failure};
@@ -27,9 +30,14 @@ pub(crate) fn lint(args: LintArgs, output: Output) -> Result<Exit, Failure> {
     let mut sources = Sources::new();
     let mut all = Vec::new();
     for file in &files {
-        let (parsed, name, text) = read(file)?;
+        let name = file.display().to_string();
+        let text: Arc<str> = read_text(file)?.into();
+        all.extend(if argo::is_argo(&text) {
+            argo::judge(&name, &text)
+        } else {
+            parse_own(file, &text)?.diagnostics
+        });
         sources.insert(name, text);
-        all.extend(parsed.diagnostics);
     }
     let errors = all
         .iter()
@@ -63,17 +71,6 @@ fn summary(files: usize, errors: usize, warnings: usize) -> String {
     )
 }
 
-/// A document, its name in diagnostics, and its text.
-fn read(file: &Path) -> Result<(Parsed, String, Arc<str>), Failure> {
-    let failed = |error: &io::Error| Failure::file("read", file, error);
-    let text = read_text(file)?;
-    let absolute = std::path::absolute(file).map_err(|error| failed(&error))?;
-    let base_dir = absolute.parent().unwrap_or(Path::new("/"));
-    let name = file.display().to_string();
-    let parsed = parse(&name, &text, &base_dir.display().to_string());
-    Ok((parsed, name, text.into()))
-}
-
 /// The text of a file that is not absurdly large.
 pub(super) fn read_text(file: &Path) -> Result<String, Failure> {
     let failed = |error: &io::Error| Failure::file("read", file, error);
@@ -90,23 +87,31 @@ pub(super) fn read_text(file: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(file).map_err(|error| failed(&error))
 }
 
+/// A document of Sluice's own, from a file's text.
+fn parse_own(file: &Path, text: &str) -> Result<Parsed, Failure> {
+    let absolute =
+        std::path::absolute(file).map_err(|error| Failure::file("read", file, &error))?;
+    let base_dir = absolute.parent().unwrap_or(Path::new("/"));
+    let name = file.display().to_string();
+    Ok(parse(&name, text, &base_dir.display().to_string()))
+}
+
 /// What a release of a service would do.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ServicePlan {
-    service: ServiceName,
-    strategy: &'static str,
-    replicas: u32,
-    steps: Vec<OutlineStep>,
-    /// Warnings about the document, which belong to all its services.
+pub(super) struct ServicePlan {
+    pub(super) service: ServiceName,
+    pub(super) strategy: &'static str,
+    pub(super) replicas: u32,
+    pub(super) steps: Vec<OutlineStep>,
+    /// What happens around the steps.
     #[serde(skip)]
-    about: Vec<String>,
+    pub(super) about: Vec<String>,
 }
 
 pub(crate) fn plan(args: PlanArgs, output: Output) -> Result<Exit, Failure> {
     let file: PathBuf = locate::document(args.file.as_deref())?;
-    let document = valid(&file)?;
-    let plans = plans(&document, args.service.as_ref())?;
+    let plans = plans(&file, args.service.as_ref())?;
     if output.is_json() {
         output.json(&plans)?;
     } else {
@@ -122,13 +127,13 @@ pub(crate) fn plan(args: PlanArgs, output: Output) -> Result<Exit, Failure> {
 
 /// A document without errors.
 pub(super) fn valid(file: &Path) -> Result<Document, Failure> {
-    let (parsed, ..) = read(file)?;
+    let parsed = parse_own(file, &read_text(file)?)?;
     parsed
         .document
         .ok_or_else(|| invalid(file, parsed.diagnostics))
 }
 
-fn invalid(file: &Path, diagnostics: Vec<Diagnostic>) -> Failure {
+pub(super) fn invalid(file: &Path, diagnostics: Vec<Diagnostic>) -> Failure {
     let message = format!("{} is not valid", file.display());
     let failure = Failure::new(Exit::Usage, "invalid", message).with_help("correct it first");
     Failure {
@@ -137,29 +142,34 @@ fn invalid(file: &Path, diagnostics: Vec<Diagnostic>) -> Failure {
     }
 }
 
-fn plans(document: &Document, only: Option<&ServiceName>) -> Result<Vec<ServicePlan>, Failure> {
-    let plans: Vec<ServicePlan> = document
-        .services
-        .iter()
-        .filter(|spec| only.is_none_or(|name| *name == spec.name))
-        .map(|spec| ServicePlan {
-            service: spec.name.clone(),
-            strategy: spec.plan.strategy.as_str(),
-            replicas: spec.plan.replicas,
-            steps: outline(&spec.plan, true),
-            about: afterwards(spec),
-        })
-        .collect();
-    if let (Some(name), true) = (only, plans.is_empty()) {
-        let known: Vec<ServiceName> = document
-            .services
-            .iter()
-            .map(|spec| spec.name.clone())
-            .collect();
-        let unknown = sluice_server::ApiError::unknown_service(name.as_str(), &known);
+/// The plans of a file's services, or of one of them.
+fn plans(file: &Path, only: Option<&ServiceName>) -> Result<Vec<ServicePlan>, Failure> {
+    let text = read_text(file)?;
+    let mut plans = if argo::is_argo(&text) {
+        argo::plans(file, &text)?
+    } else {
+        valid(file)?.services.iter().map(service_plan).collect()
+    };
+    let Some(only) = only else {
+        return Ok(plans);
+    };
+    let known: Vec<ServiceName> = plans.iter().map(|plan| plan.service.clone()).collect();
+    plans.retain(|plan| plan.service == *only);
+    if plans.is_empty() {
+        let unknown = sluice_server::ApiError::unknown_service(only.as_str(), &known);
         return Err(sluice_server::ClientError::Api(unknown).into());
     }
     Ok(plans)
+}
+
+fn service_plan(spec: &sluice_native::ServiceSpec) -> ServicePlan {
+    ServicePlan {
+        service: spec.name.clone(),
+        strategy: spec.plan.strategy.as_str(),
+        replicas: spec.plan.replicas,
+        steps: outline(&spec.plan, true),
+        about: afterwards(spec),
+    }
 }
 
 /// What happens around the steps.

@@ -5,6 +5,7 @@
 //! `simulate` need no running Sluice, and `tune` its history alone. A command returns
 //! an exit code, or a [`Failure`] that says what to do next; nothing else prints or exits.
 
+mod argo;
 pub(crate) mod args;
 mod audit;
 mod chance;
@@ -69,6 +70,7 @@ fn run(cli: Cli, output: Output) -> Result<ExitCode, Failure> {
         Command::Simulate(args) => simulate::simulate(args, output)?,
         Command::Convert(what) => convert::convert(what, output)?,
         Command::Schema => document::schema(output)?,
+        Command::Crds => argo::definitions(output)?,
         Command::Completion(args) => completion::script(&args, output)?,
         command => {
             let runtime = Builder::new_current_thread()
@@ -113,6 +115,7 @@ async fn ask(global: &Global, command: Command, output: Output) -> Result<Exit, 
         | Command::Simulate(_)
         | Command::Convert(_)
         | Command::Schema
+        | Command::Crds
         | Command::Completion(_) => {
             unreachable!("`run` has taken the commands that need no running Sluice")
         }

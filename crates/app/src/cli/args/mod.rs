@@ -298,6 +298,12 @@ Example:
   # yaml-language-server: $schema=sluice.schema.json")]
     Schema,
 
+    /// Print the Kubernetes definitions of Argo Rollouts' kinds, for kubectl
+    #[command(after_help = "\
+Example:
+  sluice crds | kubectl apply -f -")]
+    Crds,
+
     /// Print the script that completes commands and service names in a shell
     #[command(after_help = "\
 Example:
