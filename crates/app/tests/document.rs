@@ -184,3 +184,78 @@ fn a_canary_config_becomes_a_check_that_lint_accepts() {
     let (exit, out, err) = run_in(folder.path(), &["lint"]);
     assert_eq!(exit, 0, "{out}{err}\n{document}");
 }
+
+const ROLLOUT: &str = "\
+apiVersion: argoproj.io/v1alpha1
+kind: Rollout
+metadata: {name: checkout}
+spec:
+  replicas: 10
+  selector: {matchLabels: {app: checkout}}
+  template:
+    metadata: {labels: {app: checkout}}
+    spec:
+      containers: [{name: app, image: 'checkout:1'}]
+  strategy:
+    canary:
+      steps:
+      - setWeight: 20
+      - pause: {duration: 10m}
+      - analysis: {templates: [{templateName: errors}]}
+";
+
+#[test]
+fn objects_of_argo_rollouts_are_documents_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bad = ROLLOUT.replace("setWeight: 20", "setWieght: 20");
+    std::fs::write(folder.path().join("app.yaml"), ROLLOUT).expect("write");
+    std::fs::write(folder.path().join("bad.yaml"), bad).expect("write");
+
+    let (exit, out, err) = run_in(folder.path(), &["lint", "app.yaml"]);
+    assert_eq!((exit, err.as_str()), (0, ""), "{out}");
+    let (exit, out, _) = run_in(folder.path(), &["lint", "bad.yaml"]);
+    assert_eq!(exit, 2, "{out}");
+    let first = "bad.yaml:14:9: error[unknown-field] spec.strategy.canary.steps[0].setWieght:";
+    assert!(out.contains(first) && out.contains("`setWeight`"), "{out}");
+
+    let (exit, out, err) = run_in(folder.path(), &["plan", "app.yaml"]);
+    assert_eq!(exit, 0, "{err}");
+    assert!(
+        out.starts_with("checkout  canary, 2 steps, 10 replicas"),
+        "{out}"
+    );
+    assert!(out.contains("for at least 10m"), "{out}");
+    assert!(
+        out.contains("spec.strategy.canary.steps[2].analysis:"),
+        "{out}"
+    );
+    let (exit, _, err) = run_in(folder.path(), &["plan", "bad.yaml"]);
+    assert_eq!(exit, 2);
+    assert!(err.contains("setWieght"), "{err}");
+    let (exit, _, err) = run_in(folder.path(), &["plan", "app.yaml", "payment"]);
+    assert_eq!(exit, 3, "{err}");
+}
+
+#[test]
+fn the_definitions_of_argo_rollouts_are_printed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (exit, out, _) = run_in(folder.path(), &["crds"]);
+    assert_eq!(exit, 0);
+    let names: Vec<&str> = out
+        .lines()
+        .filter_map(|line| line.strip_prefix("  name: "))
+        .collect();
+    let expected = [
+        "rollouts",
+        "analysistemplates",
+        "clusteranalysistemplates",
+        "analysisruns",
+        "experiments",
+    ]
+    .map(|name| format!("{name}.argoproj.io"));
+    assert_eq!(names, expected);
+    let (exit, out, _) = run_in(folder.path(), &["crds", "-o", "json"]);
+    assert_eq!(exit, 0);
+    let all: Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!(all.as_array().map(Vec::len), Some(5));
+}

@@ -161,4 +161,30 @@ proptest! {
         let total = counts.canary + counts.stable;
         prop_assert!(total == replicas || (surge > 0 && total == replicas + 1), "{counts:?}");
     }
+
+    /// Numbers that an API server takes and nobody means.
+    #[test]
+    fn absurd_numbers_are_counted_without_overflow(
+        numbers in proptest::collection::vec(
+            prop::sample::select(vec![0, 1, 100, i32::MAX - 1, i32::MAX]), 10,
+        ),
+        weight in any::<i32>(), whole in any::<i32>(), dynamic in any::<bool>(),
+    ) {
+        let [replicas, surge, unavailable, others, ..] = numbers[..] else {
+            unreachable!("there are ten");
+        };
+        let counts = BasicCanary {
+            replicas, weight, whole, surge, unavailable, others,
+            canary: Some(pods(numbers[4], numbers[5])), stable: Some(pods(numbers[6], numbers[7])),
+        }
+        .counts();
+        prop_assert!(counts.canary >= 0 && counts.stable >= 0, "{counts:?}");
+        let routed = RoutedCanary {
+            replicas, whole, demand: CanaryDemand::Weight(weight), dynamic_stable_scale: dynamic,
+            pods_min: Some(numbers[8]), actual: Some((numbers[9], weight)), aborted: true,
+        }
+        .counts();
+        prop_assert!(routed.canary >= 0 && routed.stable >= 0, "{routed:?}");
+        gradually(numbers[8], pods(numbers[4], numbers[5]), surge);
+    }
 }

@@ -3,6 +3,7 @@
 
 #![recursion_limit = "512"]
 
+use proptest::prelude::*;
 use serde_json::{Value, json};
 use sluice_argo::api::{AnalysisRun, AnalysisTemplate, Experiment, Rollout};
 use sluice_argo::crd::{Kind, check, prune};
@@ -563,5 +564,52 @@ fn a_rollout_is_held_against_the_objects_beside_it() {
             .map(|(code, path)| (code.to_owned(), path))
             .collect();
         assert_eq!(found, expected, "{text:?}");
+    }
+}
+
+/// Each place of an object.
+fn pointers(value: &Value, path: &str, into: &mut Vec<String>) {
+    into.push(path.to_owned());
+    match value {
+        Value::Object(fields) => fields.iter().for_each(|(name, value)| {
+            pointers(value, &format!("{path}/{}", name.replace('/', "~1")), into)
+        }),
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .for_each(|(at, item)| pointers(item, &format!("{path}/{at}"), into)),
+        _ => {}
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_text_is_too_strange(text in "(apiVersion: argoproj.io/v1alpha1\nkind: Rollout\n)?[ -~\n]{0,200}") {
+        parse("app.yaml", &text);
+    }
+
+    /// Something else in one place: it is judged and translated, or told; never both lost.
+    #[test]
+    fn one_strange_value_is_told_or_taken(
+        at in any::<prop::sample::Index>(),
+        strange in prop::sample::select(vec![
+            json!(null), json!(-1), json!(i64::MAX), json!(1.5), json!(true), json!(""), json!("x"),
+            json!([]), json!({}), json!([{}]), json!({"x": 1}),
+        ]),
+    ) {
+        let mut object = full_rollout();
+        let mut places = Vec::new();
+        pointers(&object["spec"], "/spec", &mut places);
+        let place = at.get(&places);
+        *object.pointer_mut(place).expect("it exists") = strange;
+        let parsed = parse("app.json", &object.to_string());
+        prop_assert!(!parsed.diagnostics.is_empty(), "both strategies are an error, at least: {place}");
+        for object in &parsed.objects {
+            if let Object::Rollout(rollout) = object {
+                sluice_argo::translation::translate(rollout);
+            }
+        }
     }
 }

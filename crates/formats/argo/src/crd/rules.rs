@@ -1,8 +1,9 @@
 //! Validations of a Rollout that an API server can do itself: bounds, and rules in CEL.
 //!
 //! They refuse nothing that Argo's controller would roll out; it would take the object and say
-//! `InvalidSpec`. Rules over each step are not among them: the list has no bound in Argo's API, so their
-//! estimated cost exceeds what an API server allows. `validation` has all rules.
+//! `InvalidSpec`. The list of steps has no bound in Argo's API, and so a rule over it may cost little: an
+//! API server refuses rules that would cost too much in the worst case. What has no rule here, as the
+//! names of managed routes, is in `validation`, which has all of them.
 
 use super::Kind;
 use serde_json::{Value, json};
@@ -105,6 +106,36 @@ const RULES: &[Rule] = &[
         "spec.strategy.canary.trafficRouting",
         "!has(self.maxTrafficWeight) || has(self.nginx) || has(self.plugins)",
         "maxTrafficWeight works with nginx and plugins only",
+    ),
+    (
+        "spec.strategy.canary",
+        "!has(self.steps) || (has(self.trafficRouting) && has(self.trafficRouting.maxTrafficWeight)) || self.steps.all(s, !has(s.setWeight) || s.setWeight <= 100)",
+        "setWeight must be 0 to 100, unless trafficRouting.maxTrafficWeight says otherwise",
+    ),
+    (
+        "spec.strategy.canary",
+        "has(self.trafficRouting) || !has(self.steps) || !self.steps.exists(s, has(s.setCanaryScale))",
+        "setCanaryScale needs trafficRouting",
+    ),
+    (
+        "spec.strategy.canary",
+        "!has(self.steps) || !self.steps.exists(s, has(s.setHeaderRoute)) || (has(self.trafficRouting) && (has(self.trafficRouting.istio) || has(self.trafficRouting.alb) || has(self.trafficRouting.apisix) || has(self.trafficRouting.plugins)))",
+        "setHeaderRoute works with istio, alb, apisix and plugins only",
+    ),
+    (
+        "spec.strategy.canary",
+        "!has(self.steps) || !self.steps.exists(s, has(s.setMirrorRoute)) || (has(self.trafficRouting) && (has(self.trafficRouting.istio) || has(self.trafficRouting.plugins)))",
+        "setMirrorRoute works with istio and plugins only",
+    ),
+    (
+        "spec.strategy.canary",
+        "!has(self.trafficRouting) || has(self.trafficRouting.managedRoutes) || !has(self.steps) || !self.steps.exists(s, has(s.setHeaderRoute) || has(s.setMirrorRoute))",
+        "steps that set routes need trafficRouting.managedRoutes",
+    ),
+    (
+        "spec.strategy.canary.steps[]",
+        "(has(self.setWeight) ? 1 : 0) + (has(self.pause) ? 1 : 0) + (has(self.experiment) ? 1 : 0) + (has(self.analysis) ? 1 : 0) <= 1",
+        "a step must be one of setWeight, pause, experiment, analysis",
     ),
 ];
 

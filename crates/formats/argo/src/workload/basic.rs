@@ -38,7 +38,7 @@ impl BasicCanary {
                 stable: 0,
             },
         };
-        let most = self.replicas + self.surge;
+        let most = self.replicas.saturating_add(self.surge);
         let grown = self.grow(wanted, most);
         if self.others > 0 {
             return grown;
@@ -52,30 +52,33 @@ impl BasicCanary {
             canary: desired(self.canary),
             stable: desired(self.stable),
         };
-        let mut room = (most - self.others - counts.canary - counts.stable).max(0);
+        let mut room = [self.others, counts.canary, counts.stable]
+            .into_iter()
+            .fold(most, i32::saturating_sub)
+            .max(0);
         if self.stable.is_some() {
-            let more = (wanted.stable - counts.stable).clamp(0, room);
+            let more = wanted.stable.saturating_sub(counts.stable).clamp(0, room);
             counts.stable += more;
             room -= more;
         }
         if self.canary.is_some() {
-            counts.canary += (wanted.canary - counts.canary).clamp(0, room);
+            counts.canary += wanted.canary.saturating_sub(counts.canary).clamp(0, room);
         }
         counts
     }
 
     fn shrink(&self, wanted: Counts, counts: Counts, most: i32) -> Counts {
-        let least = self.replicas - self.unavailable;
+        let least = self.replicas.saturating_sub(self.unavailable);
         let grows = self
             .canary
             .is_none_or(|canary| wanted.canary >= canary.desired);
-        let serving = counted(self.canary, !grows) + counted(self.stable, grows);
-        let spare = serving - least;
+        let serving = counted(self.canary, !grows).saturating_add(counted(self.stable, grows));
+        let spare = serving.saturating_sub(least);
         if spare <= 0 {
             return counts;
         }
         let drained = |pods: Option<Pods>, wanted: i32, count: i32| match pods {
-            Some(pods) if pods.desired > wanted => wanted.max(pods.desired - spare),
+            Some(pods) if pods.desired > wanted => wanted.max(pods.desired.saturating_sub(spare)),
             _ => count,
         };
         if !grows {
@@ -120,14 +123,16 @@ fn within(
     let Some(other) = other else {
         return (drained_count, other_count);
     };
-    let excess = |drained: i32, other: i32| (drained + other - most).max(0);
-    let reduced = other_count - excess(drained_count, other_count);
+    let excess =
+        |drained: i32, other: i32| drained.saturating_add(other).saturating_sub(most).max(0);
+    let reduced = other_count.saturating_sub(excess(drained_count, other_count));
     let drained_available = drained.map_or(0, |pods| pods.available.min(drained_count));
-    let available = drained_available + other.available.min(reduced);
-    let given_up = (other.available - reduced).max(0);
-    let other_count = reduced + given_up.min((least - available).max(0));
+    let available = drained_available.saturating_add(other.available.min(reduced));
+    let given_up = other.available.saturating_sub(reduced).max(0);
+    let missing = least.saturating_sub(available).max(0);
+    let other_count = reduced.saturating_add(given_up.min(missing));
     (
-        drained_count - excess(drained_count, other_count),
+        drained_count.saturating_sub(excess(drained_count, other_count)),
         other_count,
     )
 }
@@ -137,7 +142,7 @@ fn within(
 ///
 /// Candidates are the canary's share rounded up and down, over both totals in that order; the smallest
 /// error wins, the first of equals; an exact half is rounded up. A weight between nothing and everything
-/// leaves neither side without a pod, unless there is only one pod.
+/// leaves neither side without a pod, unless there is only one pod. A weight beyond them is the nearer one.
 ///
 /// Compared exactly, where Argo compares floats: its error terms of equal candidates may differ in the
 /// last bit.
@@ -149,12 +154,14 @@ pub fn split_by_weight(replicas: i32, weight: i32, whole: i32, surge: i32) -> Co
             stable: 0,
         };
     }
-    let (weight, whole) = (i64::from(weight), i64::from(whole.max(1)));
-    let total = i64::from(replicas);
+    // Wide enough for the product of three numbers.
+    let whole = i128::from(whole.max(1));
+    let weight = i128::from(weight).clamp(0, whole);
+    let total = i128::from(replicas);
     let up = -(-(total * weight)).div_euclid(whole);
     let down = (total * weight).div_euclid(whole);
     let none_allowed = weight == whole || weight == 0 || (replicas == 1 && surge == 0);
-    let is_half = |total: i64| 2 * (total * weight).rem_euclid(whole) == whole;
+    let is_half = |total: i128| 2 * (total * weight).rem_euclid(whole) == whole;
     let mut candidates = Vec::with_capacity(4);
     if up < total || none_allowed {
         candidates.push((up, total));
@@ -169,7 +176,7 @@ pub fn split_by_weight(replicas: i32, weight: i32, whole: i32, surge: i32) -> Co
         }
     }
     // |canary / total − weight / whole|, over the common denominator of both totals.
-    let error = |(canary, of): (i64, i64)| {
+    let error = |(canary, of): (i128, i128)| {
         let other = if of == total { total + 1 } else { total };
         (canary * whole - weight * of).abs() * other
     };
@@ -181,8 +188,9 @@ pub fn split_by_weight(replicas: i32, weight: i32, whole: i32, surge: i32) -> Co
         }
     });
     let (canary, of) = best.unwrap_or((0, total));
+    let pods = |count: i128| i32::try_from(count.max(0)).unwrap_or(i32::MAX);
     Counts {
-        canary: canary as i32,
-        stable: (of - canary) as i32,
+        canary: pods(canary),
+        stable: pods(of - canary),
     }
 }

@@ -41,7 +41,7 @@ impl RoutedCanary {
             };
         }
         let mut canary = canary;
-        let mut stable = for_weight(self.whole - weight);
+        let mut stable = for_weight(self.whole.saturating_sub(weight));
         if let Some((actual_canary, actual_stable)) = self.actual {
             stable = stable.max(for_weight(actual_stable));
             if self.aborted {
