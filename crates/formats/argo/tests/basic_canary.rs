@@ -185,6 +185,7 @@ proptest! {
         }
         .counts();
         prop_assert!(routed.canary >= 0 && routed.stable >= 0, "{routed:?}");
-        gradually(numbers[8], pods(numbers[4], numbers[5]), surge);
+        let next = gradually(numbers[8], pods(numbers[4], numbers[5]), surge);
+        prop_assert!(next <= numbers[8], "{next}");
     }
 }

@@ -587,7 +587,10 @@ proptest! {
 
     #[test]
     fn no_text_is_too_strange(text in "(apiVersion: argoproj.io/v1alpha1\nkind: Rollout\n)?[ -~\n]{0,200}") {
-        parse("app.yaml", &text);
+        let parsed = parse("app.yaml", &text);
+        // A Rollout without a spec never gets through.
+        let others = |object: &Object| matches!(object, Object::Other(_));
+        prop_assert!(parsed.objects.iter().all(others), "{parsed:?}");
     }
 
     /// Something else in one place: it is judged and translated, or told; never both lost.
@@ -608,7 +611,8 @@ proptest! {
         prop_assert!(!parsed.diagnostics.is_empty(), "both strategies are an error, at least: {place}");
         for object in &parsed.objects {
             if let Object::Rollout(rollout) = object {
-                sluice_argo::translation::translate(rollout);
+                let translated = sluice_argo::translation::translate(rollout);
+                prop_assert!(translated.is_none_or(|translated| !translated.plan.steps.is_empty()));
             }
         }
     }
