@@ -60,6 +60,14 @@ pub fn translate(rollout: &Rollout) -> Option<Translated> {
             "write at least 1 to see what it does",
         );
     }
+    if !spec.progress_deadline_abort {
+        beyond.note(
+            "progress-deadline",
+            "spec.progressDeadlineSeconds",
+            "a Rollout that makes no progress in this time is only said to be degraded; by the plan it is taken back",
+            "write `progressDeadlineAbort: true` to have it taken back everywhere",
+        );
+    }
     let seconds = |number: i32| Duration::from_secs(u64::try_from(number).unwrap_or(0));
     let plan = Plan {
         strategy,
