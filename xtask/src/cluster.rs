@@ -12,21 +12,31 @@ use clap::Args;
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 const TOOLS: [&Tools; 3] = [&ETCD, &KUBERNETES, &KWOK];
-/// What a node needs of Debian: a file, and the package that has it.
+/// What a node needs of Debian: a program or a file, and the package that has it.
 const PACKAGES: [(&str, &str); 8] = [
-    ("/usr/bin/busybox", "busybox-static"),
-    ("/usr/bin/containerd", "containerd"),
+    ("busybox", "busybox-static"),
+    ("containerd", "containerd"),
     ("/usr/lib/cni/ptp", "containernetworking-plugins"),
-    ("/usr/sbin/conntrack", "conntrack"),
-    ("/usr/sbin/iptables", "iptables"),
-    ("/usr/sbin/runc", "runc"),
-    ("/sbin/ip", "iproute2"),
-    ("/usr/bin/nsenter", "util-linux"),
+    ("conntrack", "conntrack"),
+    ("iptables", "iptables"),
+    ("runc", "runc"),
+    ("ip", "iproute2"),
+    ("nsenter", "util-linux"),
 ];
+/// Where a program may be besides `PATH`.
+const FURTHER_PLACES: [&str; 5] = [
+    "/usr/local/sbin",
+    "/usr/local/bin",
+    "/usr/sbin",
+    "/usr/bin",
+    "/sbin",
+];
+/// Where the probe tries what containerd will do.
+const PROBE_FOLDER: &str = "/var/cache/sluice-cluster/probe";
 const INSTALL_MAX: Duration = Duration::from_secs(10 * 60);
 const BUILD_MAX: Duration = Duration::from_secs(30 * 60);
 
@@ -101,7 +111,7 @@ pub(crate) fn missing(workspace: &Workspace) -> Result<Option<String>> {
     let packages = missing_packages();
     if !packages.is_empty() {
         parts.push(format!(
-            "Debian's {} (on this machine, with apt-get)",
+            "Debian's {} (on this machine, with apt-get; the service of containerd starts with it)",
             packages.join(", ")
         ));
     }
@@ -115,20 +125,58 @@ pub(crate) fn obstacle() -> Option<String> {
             "a cluster needs root, for namespaces, mounts and cgroups of its own".to_owned(),
         );
     }
-    let mut probe = Command::new("unshare");
-    probe.args(["--net", "--mount", "--pid", "--fork", "true"]);
-    match child::run(probe, Duration::from_secs(20), |_| {}) {
-        Ok(status) if status.success() => None,
-        _ => Some(
-            "this machine permits no namespaces (`unshare --net --mount --pid --fork true` fails)"
+    let works = |arguments: &[&str]| {
+        let mut probe = Command::new("unshare");
+        probe.args(arguments).stderr(Stdio::null());
+        let ended = child::run(probe, Duration::from_secs(20), |_| {});
+        ended.is_ok_and(|status| status.success())
+    };
+    if !works(&[
+        "--net",
+        "--mount",
+        "--pid",
+        "--fork",
+        "--mount-proc",
+        "true",
+    ]) {
+        return Some(
+            "this machine permits no namespaces (`unshare --net --mount --pid --fork --mount-proc true` fails)"
                 .to_owned(),
-        ),
+        );
     }
+    let overlay = format!(
+        "set -e; d={PROBE_FOLDER}-$$; mkdir -p $d/l $d/u $d/w $d/m; \
+         mount -t overlay overlay -o lowerdir=$d/l,upperdir=$d/u,workdir=$d/w $d/m && r=0 || r=1; \
+         umount $d/m || true; rm -r $d; exit $r"
+    );
+    if !works(&["--mount", "sh", "-c", &overlay]) {
+        return Some(
+            "images need overlay mounts, and this machine permits none below /var/cache".to_owned(),
+        );
+    }
+    cgroup_obstacle(Path::new("/sys/fs/cgroup"))
+}
+
+/// A cgroup of version 2 that is not the machine's own, and has processes, hands no controllers on.
+fn cgroup_obstacle(root: &Path) -> Option<String> {
+    let read = |name: &str| std::fs::read_to_string(root.join(name)).unwrap_or_default();
+    let is_v2 = root.join("cgroup.controllers").exists();
+    let is_somebodys = root.join("cgroup.type").exists();
+    let hands_on = read("cgroup.subtree_control")
+        .split_whitespace()
+        .any(|name| name == "memory");
+    let is_busy = !read("cgroup.procs").trim().is_empty();
+    (is_v2 && is_somebodys && is_busy && !hands_on).then(|| {
+        format!(
+            "{} belongs to a container that has processes in it, so that no cgroup with limits can be made below it",
+            root.display()
+        )
+    })
 }
 
 /// Builds and installs what is missing.
 pub(crate) fn obtain(workspace: &Workspace) -> Result<()> {
-    install_packages(&missing_packages())?;
+    // What can be missing without a remedy comes before what changes the machine.
     for tools in TOOLS {
         let source = source(workspace, tools);
         if tools.find(&source)?.is_none() && !go::is_there() {
@@ -139,7 +187,7 @@ pub(crate) fn obtain(workspace: &Workspace) -> Result<()> {
         }
         tools.obtain(&source)?;
     }
-    Ok(())
+    install_packages(&missing_packages())
 }
 
 /// `PATH` with the pinned programs before everything else, as far as they are there.
@@ -162,10 +210,19 @@ fn source(workspace: &Workspace, tools: &Tools) -> PathBuf {
 }
 
 fn missing_packages() -> Vec<&'static str> {
-    let missing = PACKAGES
-        .iter()
-        .filter(|(file, _)| !Path::new(file).exists());
+    let missing = PACKAGES.iter().filter(|(what, _)| !is_there(what));
     missing.map(|(_, package)| *package).collect()
+}
+
+/// Whether a file is there, or a program can be found.
+fn is_there(what: &str) -> bool {
+    if what.starts_with('/') {
+        return Path::new(what).exists();
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let further = FURTHER_PLACES.map(PathBuf::from);
+    let mut places = std::env::split_paths(&path).chain(further);
+    places.any(|place| place.join(what).is_file())
 }
 
 fn install_packages(packages: &[&str]) -> Result<()> {
@@ -175,7 +232,9 @@ fn install_packages(packages: &[&str]) -> Result<()> {
     let apt = |arguments: &[&str]| {
         let mut command = Command::new("apt-get");
         command
-            .args(["--yes", "--quiet=2", "-o", "DPkg::Lock::Timeout=300"])
+            // Nothing that is there may go for it.
+            .args(["--yes", "--no-remove", "--quiet=2"])
+            .args(["-o", "DPkg::Lock::Timeout=300"])
             .args(arguments)
             .env("DEBIAN_FRONTEND", "noninteractive");
         child::show(command, INSTALL_MAX)
@@ -193,4 +252,25 @@ fn install_packages(packages: &[&str]) -> Result<()> {
         "Debian's {} could not be installed; install them yourself, or run with --no-install",
         packages.join(", ")
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_containers_own_cgroup_with_processes_in_it_is_an_obstacle() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let write =
+            |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("write");
+        assert_eq!(cgroup_obstacle(folder.path()), None, "version 1");
+        write("cgroup.controllers", "cpu memory pids\n");
+        write("cgroup.procs", "1\n");
+        write("cgroup.subtree_control", "\n");
+        assert_eq!(cgroup_obstacle(folder.path()), None, "the machine's own");
+        write("cgroup.type", "domain\n");
+        assert!(cgroup_obstacle(folder.path()).is_some());
+        write("cgroup.subtree_control", "cpu memory\n");
+        assert_eq!(cgroup_obstacle(folder.path()), None, "it hands them on");
+    }
 }

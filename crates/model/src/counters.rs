@@ -146,7 +146,9 @@ pub struct SideCounters {
     pub mirrored: u64,
     /// Compared mirrored responses that differed from the stable side's.
     pub mirror_diffs: u64,
-    /// Users (or requests) that reached each goal, by its place in the plan's.
+    /// Users (or requests) that can reach goals: those who met this side first at the present weight.
+    pub exposed: u64,
+    /// Of these, those that reached each goal, by its place in the plan's.
     pub goals: [u64; GOALS_MAX],
     /// Time to the response head, in microseconds.
     pub latency: Histogram,
@@ -168,6 +170,7 @@ impl SideCounters {
             *cell = sub(self.classes[index], earlier.classes[index]);
         }
         SideCounters {
+            exposed: sub(self.exposed, earlier.exposed),
             goals: std::array::from_fn(|goal| sub(self.goals[goal], earlier.goals[goal])),
             assigned: sub(self.assigned, earlier.assigned),
             requests: sub(self.requests, earlier.requests),
@@ -199,6 +202,7 @@ impl SideCounters {
         self.in_flight += other.in_flight;
         self.mirrored += other.mirrored;
         self.mirror_diffs += other.mirror_diffs;
+        self.exposed += other.exposed;
         for (cell, more) in self.goals.iter_mut().zip(other.goals) {
             *cell += more;
         }

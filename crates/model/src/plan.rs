@@ -211,7 +211,7 @@ pub enum Metric {
 
 impl Metric {
     /// The metrics that conditions can name, by name: the documents' words.
-    pub const NAMED: [(&'static str, Metric); 13] = [
+    pub const NAMED: [(&'static str, Metric); 12] = [
         ("errorRatio", Metric::ErrorRatio),
         ("clientErrorRatio", Metric::ClientErrorRatio),
         ("timeoutRatio", Metric::TimeoutRatio),
@@ -224,7 +224,6 @@ impl Metric {
         ("memory", Metric::Memory),
         ("openFiles", Metric::OpenFiles),
         ("inFlight", Metric::InFlight),
-        ("mirrorDiffRatio", Metric::MirrorDiffRatio),
     ];
 
     /// Whether it tells what the replicas use or have on hand: one value at a time, whatever was requested.

@@ -70,11 +70,16 @@ fn parse(mounts: &str) -> Vec<Mount> {
 /// Lets the groups below `folder` have every controller that it has itself.
 fn pass_on_controllers(folder: &Path) -> Result<()> {
     let controllers = fs::read_to_string(folder.join("cgroup.controllers"))?;
+    let file = folder.join("cgroup.subtree_control");
+    let passed_on = fs::read_to_string(&file)?;
     let wanted: Vec<String> = controllers
         .split_whitespace()
+        .filter(|name| !passed_on.split_whitespace().any(|known| known == *name))
         .map(|name| format!("+{name}"))
         .collect();
-    let file = folder.join("cgroup.subtree_control");
+    if wanted.is_empty() {
+        return Ok(());
+    }
     fs::write(&file, wanted.join(" "))
         .with_context(|| format!("{} cannot be written; this needs root", file.display()))
 }

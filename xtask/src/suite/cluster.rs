@@ -24,7 +24,9 @@ pub(super) fn run(context: &Context<'_>) -> Result<Tally> {
         return Ok(Tally::skip("cluster", &why));
     }
     if !context.no_install {
-        cluster::obtain(context.workspace)?;
+        if let Err(why) = cluster::obtain(context.workspace) {
+            return Ok(Tally::skip("cluster", &format!("{why:#}")));
+        }
     } else if let Some(what) = cluster::missing(context.workspace)? {
         let why = format!("--no-install is set, and this is not there: {what}");
         return Ok(Tally::skip("cluster", &why));

@@ -45,17 +45,15 @@ pub(super) fn run(context: &Context<'_>) -> Result<Tally> {
     ];
     let mut folders = Vec::new();
     let prometheus = if context.no_install {
-        PROMETHEUS.find()?
+        let found = PROMETHEUS.find()?;
+        found.ok_or_else(|| "prometheus is not there, and --no-install is set".to_owned())
     } else {
-        Some(PROMETHEUS.obtain()?)
+        PROMETHEUS.obtain().map_err(|why| format!("{why:#}"))
     };
     match prometheus {
-        Some(place) => folders.extend(place.parent().map(PathBuf::from)),
-        None => {
-            skips.add(&Tally::skip(
-                "metric sources with a real Prometheus",
-                "prometheus is not there, and --no-install is set",
-            ));
+        Ok(place) => folders.extend(place.parent().map(PathBuf::from)),
+        Err(why) => {
+            skips.add(&Tally::skip("metric sources with a real Prometheus", &why));
             arguments.extend(["--skip", "real_prometheus"]);
         }
     }
@@ -94,7 +92,7 @@ fn graphite(context: &Context<'_>) -> Result<Result<(PathBuf, String), String>> 
         if context.no_install {
             return Ok(Err("it is not there, and --no-install is set".to_owned()));
         }
-        if !fetch(&python, &folder)? {
+        if !fetch(&python, &folder).unwrap_or(false) {
             return Ok(Err(format!(
                 "Python's package {GRAPHITE} could not be fetched"
             )));
@@ -110,7 +108,7 @@ fn graphite(context: &Context<'_>) -> Result<Result<(PathBuf, String), String>> 
         .args(["-c", "import cairocffi, django, graphite, whisper"])
         .env("PYTHONPATH", &python_path)
         .stderr(Stdio::null());
-    let runs = child::run(probe, PROBE_MAX, |_| {})?.success();
+    let runs = child::run(probe, PROBE_MAX, |_| {}).is_ok_and(|status| status.success());
     Ok(if runs {
         Ok((python, python_path))
     } else {

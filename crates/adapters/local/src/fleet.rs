@@ -84,7 +84,7 @@ pub(crate) struct Sample {
     pub(crate) cpu_cores: Option<f64>,
     pub(crate) memory_bytes: u64,
     pub(crate) memory_bytes_ceiling: Option<u64>,
-    pub(crate) open_files: u64,
+    pub(crate) open_files: Option<u64>,
     pub(crate) open_files_ceiling: Option<u64>,
     /// How long the present process has been running, when that can be told.
     pub(crate) age: Option<Duration>,

@@ -32,8 +32,8 @@ pub struct Usage {
     pub cpu_cores: f64,
     /// Resident memory of the largest, in bytes; all processes of its group counted.
     pub memory_bytes_max: u64,
-    /// Open file descriptors of the replica that has the most; all processes of its group counted.
-    pub open_files_max: u64,
+    /// Open file descriptors of the process that has the most; absent when they may not be counted.
+    pub open_files_max: Option<u64>,
     /// The replica that has been wanted longest, to be followed over time.
     pub eldest: Option<Gauges>,
 }
@@ -49,9 +49,9 @@ pub struct Gauges {
     pub memory_bytes: u64,
     /// The most that the machine, or Sluice's control group, has.
     pub memory_bytes_ceiling: Option<u64>,
-    /// Open file descriptors.
-    pub open_files: u64,
-    /// The most that its leading process may have.
+    /// Open file descriptors of that of its processes which has the most; absent when they may not be counted.
+    pub open_files: Option<u64>,
+    /// The most that this process may have.
     pub open_files_ceiling: Option<u64>,
 }
 
@@ -175,7 +175,8 @@ impl Sampler {
         pids.extend(found);
         pids.sort_unstable();
         pids.dedup();
-        let (mut ticks, mut pages, mut open_files) = (0_u64, 0_u64, 0_u64);
+        let (mut ticks, mut pages) = (0_u64, 0_u64);
+        let mut most_files: Option<(u64, Pid)> = None;
         let mut seen = Seen::new();
         for process in pids
             .into_iter()
@@ -187,7 +188,12 @@ impl Sampler {
                 continue;
             }
             pages += process.resident_pages;
-            open_files += procfs::open_files(process.pid).unwrap_or_default();
+            // Each process has a limit of its own.
+            let files = procfs::open_files(process.pid).map(|files| (files, process.pid));
+            most_files = most_files
+                .into_iter()
+                .chain(files)
+                .max_by_key(|(files, _)| *files);
             let pid = procfs::number(process.pid);
             let earlier = known.and_then(|seen| seen.get(&pid));
             if let Some((_, before)) = earlier.filter(|(start, _)| *start == process.start_ticks) {
@@ -217,8 +223,8 @@ impl Sampler {
             cpu_cores,
             memory_bytes: pages * rustix::param::page_size() as u64,
             memory_bytes_ceiling: procfs::memory_max(),
-            open_files,
-            open_files_ceiling: Pid::from_raw(leader.0).and_then(procfs::open_files_max),
+            open_files: most_files.map(|(files, _)| files),
+            open_files_ceiling: most_files.and_then(|(_, pid)| procfs::open_files_max(pid)),
             age: procfs::age(leader.1),
         })
     }

@@ -7,7 +7,7 @@
 
 use crate::head::is_grpc;
 use crate::shards::Shard;
-use crate::units::Event;
+use crate::units::{Entered, Event};
 use crate::worker::Worker;
 use crate::worker::local::{ReplicaLocal, RevisionLocal};
 use http::StatusCode;
@@ -76,6 +76,8 @@ pub(crate) enum Chance {
         user: u64,
         /// Whether this is the first request of the user that counts.
         first: bool,
+        /// Whether it is the first request of the user at all.
+        exposed: bool,
     },
 }
 
@@ -102,10 +104,14 @@ impl Charge {
     /// are kept on their side, counts in the comparison of the two sides.
     pub(crate) fn assigned_by_chance(&mut self, user: Option<u64>) {
         self.chance = match (user, &self.revision.units) {
-            (Some(user), Some((units, segment))) => Chance::User {
-                user,
-                first: units.is_first_in(user, *segment),
-            },
+            (Some(user), Some((units, segment))) => {
+                let Entered { first, exposed } = units.enter(user, *segment);
+                Chance::User {
+                    user,
+                    first,
+                    exposed,
+                }
+            }
             (None, _) => Chance::Request,
             // Before two sides share the users there is nothing to compare.
             (Some(_), None) => Chance::None,
@@ -119,7 +125,15 @@ impl Charge {
 
     fn reach(&self) {
         for place in (0..GOALS_MAX).filter(|place| self.goals & 1 << place != 0) {
-            self.tally_event(Event::Goal(place), |shard| shard.goals[place].add(1));
+            let counts = match (self.chance, &self.revision.units) {
+                (Chance::User { user, .. }, Some((units, segment))) => {
+                    units.reaches(user, place, *segment)
+                }
+                (chance, _) => chance == Chance::Request,
+            };
+            if counts {
+                self.revision.count(true, |shard| shard.goals[place].add(1));
+            }
         }
     }
 
@@ -149,6 +163,12 @@ impl Charge {
             shard.assigned.add(1);
             shard.in_flight.add(1);
         });
+        if matches!(
+            self.chance,
+            Chance::Request | Chance::User { exposed: true, .. }
+        ) {
+            self.revision.count(true, |shard| shard.exposed.add(1));
+        }
     }
 
     pub(crate) fn replica(&self) -> &Rc<ReplicaLocal> {

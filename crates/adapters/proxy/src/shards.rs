@@ -46,6 +46,7 @@ pub(crate) struct Shard {
     pub(crate) in_flight: Count,
     pub(crate) mirrored: Count,
     pub(crate) mirror_diffs: Count,
+    pub(crate) exposed: Count,
     pub(crate) goals: [Count; GOALS_MAX],
     latency: [Count; BUCKETS],
 }
@@ -63,6 +64,7 @@ impl Default for Shard {
             in_flight: Count::default(),
             mirrored: Count::default(),
             mirror_diffs: Count::default(),
+            exposed: Count::default(),
             goals: Default::default(),
             latency: [const { Count(AtomicU64::new(0)) }; BUCKETS],
         }
@@ -91,6 +93,7 @@ impl Shard {
         sum.in_flight = sum.in_flight.wrapping_add(self.in_flight.get());
         sum.mirrored += self.mirrored.get();
         sum.mirror_diffs += self.mirror_diffs.get();
+        sum.exposed += self.exposed.get();
         for (total, goal) in sum.goals.iter_mut().zip(&self.goals) {
             *total += goal.get();
         }

@@ -3,7 +3,8 @@
 //! A user's requests resemble each other. Compared request by request, one user with a broken account would
 //! count a hundred times and break the comparison's error rate. So where users are kept on their side, each
 //! counts once: when first seen at a weight, and once more with the first event of each kind, after which the user is
-//! out; and once when first seen to reach a goal. The sides of users without an event are never looked at one by one, so that the next event's side is still a
+//! out. For goals each counts at the weight at which it was first seen at all, once, and once more when it reaches one: who
+//! came at a former weight may have reached it there. The sides of users without an event are never looked at one by one, so that the next event's side is still a
 //! matter of the weight alone.
 //!
 //! A table of fixed size without locks, shared by the workers. When it is full, further users are not counted, whatever
@@ -28,6 +29,11 @@ const SEGMENT_MASK: u64 = 0xffff << SEGMENT_SHIFT;
 /// Events after which a user is out.
 const OUT_MASK: u64 = 0x03;
 
+/// The first goal; those behind it follow, below [`GOALS_MAX`](sluice_model::plan::GOALS_MAX).
+const GOAL: u64 = 0x04;
+/// Still in the segment in which the user was first seen.
+const NEWCOMER: u64 = 0x40;
+
 /// What may happen to a user's request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
@@ -35,8 +41,6 @@ pub(crate) enum Event {
     Failed,
     /// It was refused with 4xx.
     Refused,
-    /// It reached the goal with this place, below [`GOALS_MAX`](sluice_model::plan::GOALS_MAX).
-    Goal(usize),
 }
 
 impl Event {
@@ -44,9 +48,22 @@ impl Event {
         match self {
             Event::Failed => 1,
             Event::Refused => 2,
-            Event::Goal(place) => 4 << place,
         }
     }
+}
+
+/// What a request tells of its user.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Entered {
+    /// It is the first in the segment, of a user who had no event.
+    pub(crate) first: bool,
+    /// It is the first at all.
+    pub(crate) exposed: bool,
+}
+
+/// A segment as places have it; never 0.
+fn segment_bits(segment: u64) -> u64 {
+    (segment % 0xffff + 1) << SEGMENT_SHIFT
 }
 
 /// The users of one rollout.
@@ -67,16 +84,28 @@ impl Units {
         }
     }
 
-    /// Whether this is the user's first request in the segment. Never for one that had an event.
-    pub(crate) fn is_first_in(&self, user: u64, segment: u64) -> bool {
-        let segment = (segment % 0xffff + 1) << SEGMENT_SHIFT;
-        self.place(user).is_some_and(|place| {
-            let seen = |value: u64| {
-                let new = value & OUT_MASK == 0 && value & SEGMENT_MASK != segment;
-                new.then_some(value & !SEGMENT_MASK | segment)
+    /// Notes a request of a user in a segment.
+    pub(crate) fn enter(&self, user: u64, segment: u64) -> Entered {
+        let segment = segment_bits(segment);
+        let Some(place) = self.place(user) else {
+            return Entered::default();
+        };
+        let seen = |value: u64| {
+            let moved = value & SEGMENT_MASK != segment;
+            let newcomer = if value & SEGMENT_MASK == 0 {
+                NEWCOMER
+            } else {
+                0
             };
-            place.fetch_update(Relaxed, Relaxed, seen).is_ok()
-        })
+            moved.then_some(value & !(SEGMENT_MASK | NEWCOMER) | segment | newcomer)
+        };
+        match place.fetch_update(Relaxed, Relaxed, seen) {
+            Ok(before) => Entered {
+                first: before & OUT_MASK == 0,
+                exposed: before & SEGMENT_MASK == 0,
+            },
+            Err(_) => Entered::default(),
+        }
     }
 
     /// Whether this is the user's first event of that kind.
@@ -84,6 +113,18 @@ impl Units {
         let event = event.bit();
         self.place(user)
             .is_some_and(|place| place.fetch_or(event, Relaxed) & event == 0)
+    }
+
+    /// Whether the user reaches the goal for the first time, in the segment in which it was first seen.
+    pub(crate) fn reaches(&self, user: u64, goal: usize, segment: u64) -> bool {
+        let (segment, goal) = (segment_bits(segment), GOAL << goal);
+        self.place(user).is_some_and(|place| {
+            let reached = |value: u64| {
+                let counts = value & NEWCOMER != 0 && value & SEGMENT_MASK == segment;
+                (counts && value & goal == 0).then_some(value | goal)
+            };
+            place.fetch_update(Relaxed, Relaxed, reached).is_ok()
+        })
     }
 
     /// The place of a user; none when there is no room for a new one.
@@ -118,28 +159,44 @@ mod tests {
     fn a_user_counts_once_in_a_segment_and_once_with_each_event() {
         let units = Units::new(RolloutId(1));
         let (ada, grace) = (0x1234_5678_9abc_def0, 0x0fed_cba9_8765_4321);
-        assert!(units.is_first_in(ada, 3) && !units.is_first_in(ada, 3));
-        assert!(units.is_first_in(grace, 3));
-        assert!(units.is_first_in(ada, 4), "another weight");
+        assert!(units.enter(ada, 3).first && !units.enter(ada, 3).first);
+        assert!(units.enter(grace, 3).first);
+        assert!(units.enter(ada, 4).first, "another weight");
         assert!(units.is_first_event(ada, Event::Failed));
         assert!(!units.is_first_event(ada, Event::Failed));
         assert!(units.is_first_event(ada, Event::Refused));
-        assert!(!units.is_first_in(ada, 5), "who had an event is out");
-        assert!(units.is_first_in(grace, 5));
-        assert!(units.is_first_event(grace, Event::Goal(3)));
-        assert!(!units.is_first_event(grace, Event::Goal(3)));
-        assert!(units.is_first_event(grace, Event::Goal(0)));
-        assert!(units.is_first_in(grace, 6), "a goal puts nobody out");
+        assert!(!units.enter(ada, 5).first, "who had an event is out");
+        assert!(units.enter(grace, 5).first);
+    }
+
+    #[test]
+    fn a_goal_is_reached_where_the_user_was_first_seen_or_nowhere() {
+        let units = Units::new(RolloutId(1));
+        let (ada, grace) = (0x1234_5678_9abc_def0, 0x0fed_cba9_8765_4321);
+        assert!(units.enter(ada, 3).exposed && !units.enter(ada, 3).exposed);
+        assert!(units.reaches(ada, 3, 3) && !units.reaches(ada, 3, 3));
+        assert!(units.reaches(ada, 0, 3), "another goal");
+        // A failure puts nobody out here: who met the side did meet it.
+        assert!(units.enter(grace, 3).exposed && units.is_first_event(grace, Event::Refused));
+        assert!(units.reaches(grace, 3, 3));
+        // At the next weight those who were seen before count for no goal, whatever they did.
+        assert!(!units.enter(ada, 4).exposed && !units.enter(grace, 4).exposed);
+        assert!(!units.reaches(ada, 1, 4) && !units.reaches(grace, 1, 4));
+        assert!(
+            !units.enter(ada, 3).exposed && !units.reaches(ada, 2, 3),
+            "nor when they are back"
+        );
+        assert!(!units.reaches(0x7777, 0, 3), "nobody was seen");
     }
 
     #[test]
     fn a_full_table_counts_those_it_knows_and_nobody_else() {
         let units = Units::new(RolloutId(1));
         let user = |n: u64| n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let counted = (1..=PLACES as u64).filter(|n| units.is_first_in(user(*n), 1));
+        let counted = (1..=PLACES as u64).filter(|n| units.enter(user(*n), 1).first);
         assert_eq!(counted.count(), USERS_MAX);
-        assert!(units.is_first_in(user(1), 2));
-        assert!(!units.is_first_in(user(PLACES as u64), 2));
+        assert!(units.enter(user(1), 2).first);
+        assert!(!units.enter(user(PLACES as u64), 2).first);
         assert!(!units.is_first_event(user(PLACES as u64), Event::Failed));
     }
 }

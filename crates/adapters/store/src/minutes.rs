@@ -65,7 +65,8 @@ impl Reader {
         range: Range<Timestamp>,
     ) -> Result<Vec<Minute>, StoreError> {
         let until = range.end.min(range.start.after(MINUTES_AT_ONCE));
-        self.read(
+        // Parsed when the connection is free again: the control loop reads by it, too.
+        let stored: Vec<String> = self.read(
             format_args!("read the minutes of `{service}`"),
             |connection| {
                 let mut select = connection.prepare_cached(
@@ -74,14 +75,16 @@ impl Reader {
                 let rows = select.query_map((service.as_str(), range.start.0, until.0), |row| {
                     row.get::<_, String>(0)
                 })?;
-                rows.map(|json| {
-                    serde_json::from_str(&json?).map_err(|error| {
-                        Fault::value(format_args!("a minute of `{service}`"), error)
-                    })
-                })
-                .collect()
+                Ok(rows.collect::<Result<_, _>>()?)
             },
-        )
+        )?;
+        let parsed = stored.iter().map(|json| serde_json::from_str(json));
+        parsed.collect::<Result<_, _>>().map_err(|error| {
+            Fault::value(format_args!("a minute of `{service}`"), error).at(
+                self.place(),
+                format_args!("read the minutes of `{service}`"),
+            )
+        })
     }
 }
 
@@ -98,7 +101,10 @@ fn put(tx: &Transaction<'_>, service: &ServiceName, minute: &Minute) -> Result<(
 
 fn prune(tx: &Transaction<'_>, service: &ServiceName, newest: Timestamp) -> Result<(), Fault> {
     let kept = i64::try_from(MINUTES_KEPT.as_millis()).unwrap_or(i64::MAX);
-    tx.prepare_cached("DELETE FROM minute WHERE service = ?1 AND (at <= ?2 OR at > ?3)")?
-        .execute((service.as_str(), newest.shifted(-kept).0, newest.0))?;
+    // One statement for both would look at every minute of the service.
+    tx.prepare_cached("DELETE FROM minute WHERE service = ?1 AND at <= ?2")?
+        .execute((service.as_str(), newest.shifted(-kept).0))?;
+    tx.prepare_cached("DELETE FROM minute WHERE service = ?1 AND at > ?2")?
+        .execute((service.as_str(), newest.0))?;
     Ok(())
 }

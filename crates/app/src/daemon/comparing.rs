@@ -162,7 +162,7 @@ impl Comparing {
         match parts.store.ledger::<Books>(&status.service) {
             Ok(books) => books.map(|books| Books {
                 ledger: books.ledger.reopened(),
-                ..books
+                standing: books.standing.reopened(),
             }),
             Err(error) => {
                 tracing::warn!(%error, service = %status.service, "what was counted before cannot be read");

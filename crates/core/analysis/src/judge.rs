@@ -34,7 +34,14 @@ pub fn judge(check: &Check, measurement: Option<&Measurement>) -> Judgement {
             (Limit::Alarm(settings), Some(Evidence::Alarm(facts))) => {
                 let shown = |value| show(check.metric, value);
                 let (state, message) = alarm::judge(settings, facts, shown);
-                (state.verdict(), message)
+                // What nobody measured is no verdict on a release, whatever it stands for in an alarm.
+                let is_known = facts.datapoints.iter().any(|point| point.value.is_some());
+                let verdict = if is_known {
+                    state.verdict()
+                } else {
+                    Verdict::NoData
+                };
+                (verdict, message)
             }
             (Limit::Goal(limit), Some(Evidence::Goal(facts))) => {
                 goal::judge(limit, check.samples_min, facts)

@@ -249,6 +249,10 @@ impl Ledger {
     #[must_use]
     pub fn reopened(mut self) -> Ledger {
         self.carry_over();
+        // The proxy does not know any more who was counted, and would count everybody twice.
+        for book in self.books.values_mut().filter(|book| book.goal.is_some()) {
+            book.pages = Pages::default();
+        }
         self
     }
 
@@ -482,8 +486,8 @@ impl Book {
             Metric::Goal => {
                 let goal = self.goal?;
                 Page {
-                    requests: both(&|side| side.assigned),
-                    events: both(&|side| side.goals[goal].min(side.assigned)),
+                    requests: both(&|side| side.exposed),
+                    events: both(&|side| side.goals[goal].min(side.exposed)),
                 }
             }
             Metric::RequestRate

@@ -92,9 +92,14 @@ fn push(samples: &mut Vec<Option<f64>>, value: Option<f64>) {
     samples.push(value);
 }
 
+/// Periods with a value on both sides, of the metric that has the fewest: what was not measured proves nothing, whatever
+/// the config makes of it.
 fn periods(samples: &BTreeMap<String, SideSamples>) -> usize {
-    let lengths = samples.values().map(|sides| sides.canary.len());
-    lengths.max().unwrap_or_default()
+    let known = |side: &[Option<f64>]| side.iter().flatten().count();
+    let fewest = samples
+        .values()
+        .map(|sides| known(&sides.canary).min(known(&sides.baseline)));
+    fewest.min().unwrap_or_default()
 }
 
 /// The score of these samples; `None` while they are too few, or when the config is none (documents are refused
@@ -144,7 +149,10 @@ pub(crate) fn judge(limit: &ScoreLimit, facts: &ScoreFacts) -> (Verdict, String)
             let text = "the score cannot be told from this config";
             return (Verdict::Inconclusive, text.to_owned());
         }
-        let text = format!("{periods} of {} periods", limit.periods_min);
+        let text = format!(
+            "{periods} of {} periods with data on both sides",
+            limit.periods_min
+        );
         return (Verdict::NoData, text);
     };
     let verdict = match scored.score {
@@ -258,7 +266,7 @@ mod tests {
     fn a_config_is_scored_on_the_proxys_own_figures() {
         let early = told(19, 0.01);
         assert_eq!(early.verdict, Verdict::NoData);
-        assert_eq!(early.message, "19 of 20 periods");
+        assert_eq!(early.message, "19 of 20 periods with data on both sides");
         let good = told(30, 0.01);
         assert_eq!(good.verdict, Verdict::Pass, "{}", good.message);
         let bad = told(30, 0.03);
@@ -271,6 +279,27 @@ mod tests {
             let again = replay(std::slice::from_ref(&judgement));
             assert!(again.iter().all(crate::Replayed::is_same));
         }
+    }
+
+    #[test]
+    fn periods_without_data_are_no_score_whatever_the_config_makes_of_them() {
+        let side = |values: &[Option<f64>]| values.to_vec();
+        let samples = |canary: &[Option<f64>]| {
+            let sides = SideSamples {
+                canary: side(canary),
+                baseline: side(&[Some(0.01); 30]),
+            };
+            ["Error Rate", "Latency"].map(|name| (name.to_owned(), sides.clone()))
+        };
+        let Limit::Score(limit) = check().limit else {
+            panic!("a score");
+        };
+        let mut few = [None; 30];
+        few[..19].fill(Some(0.01));
+        for canary in [[None; 30], few] {
+            assert_eq!(score(&limit, &samples(&canary).into()), None);
+        }
+        assert!(score(&limit, &samples(&[Some(0.01); 30]).into()).is_some());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Checks that remember: trends, alarms and scores of one attempt of a rollout.
 //!
 //! A trend follows the eldest replica of each side through all steps. An alarm and a score begin anew with each step's traffic:
-//! what was seen before a step is no evidence in it. Both are fed at every look and measured when they
+//! what was seen before a step, or by a former process, is no evidence in it. Both are fed at every look and measured when they
 //! are judged; [`judge`](crate::judge()) tells what they say. Comparisons are the ledger's business
 //! ([`ledger`](crate::ledger)), thresholds the window's ([`window`](crate::window)).
 
@@ -80,6 +80,14 @@ impl Standing {
     #[must_use]
     pub fn is_of(&self, rollout: RolloutId, attempt: u32) -> bool {
         (self.rollout, self.attempt) == (rollout, attempt)
+    }
+
+    /// The same in another process: time in which nobody looked is no missing data, so alarms and scores begin anew.
+    #[must_use]
+    pub fn reopened(mut self) -> Standing {
+        self.alarms.clear();
+        self.scores.clear();
+        self
     }
 
     /// Takes a look for these checks; others than these are left out.
@@ -171,17 +179,17 @@ fn gauge(
     started_at: Timestamp,
     look: &Look<'_>,
 ) -> Option<Gauge> {
-    let of_replica = |value: fn(&ReplicaGauges) -> (u64, Option<u64>)| {
+    let of_replica = |value: fn(&ReplicaGauges) -> (Option<u64>, Option<u64>)| {
         let eldest = look.snapshot.usage.get(&revision)?.eldest?;
         let (value, ceiling) = value(&eldest);
         Some(Gauge {
             age: eldest.age,
-            value: value as f64,
+            value: value? as f64,
             ceiling: ceiling.map(|ceiling| ceiling as f64),
         })
     };
     match metric {
-        Metric::Memory => of_replica(|it| (it.memory_bytes, it.memory_bytes_ceiling)),
+        Metric::Memory => of_replica(|it| (Some(it.memory_bytes), it.memory_bytes_ceiling)),
         Metric::OpenFiles => of_replica(|it| (it.open_files, it.open_files_ceiling)),
         Metric::InFlight => Some(Gauge {
             age: look.now.since(started_at),
@@ -196,6 +204,10 @@ fn follow(trend: &mut Trend, metric: Metric, started_at: Timestamp, look: &Look<
     let Some(canary) = gauge(metric, look.canary, started_at, look) else {
         return;
     };
+    if trend.last_age() == Some(canary.age) {
+        // Looks come more often than the gauges are read.
+        return;
+    }
     let _late_samples_are_left_out = trend.push(trend::Side::Canary, canary.age, canary.value);
     let baseline = look
         .baseline
@@ -310,7 +322,8 @@ mod tests {
             if second % 97 == 0 {
                 // As after a restart of Sluice.
                 let stored = serde_json::to_string(&standing).expect("it can be stored");
-                standing = serde_json::from_str(&stored).expect("it can be read");
+                let read: Standing = serde_json::from_str(&stored).expect("it can be read");
+                standing = read.reopened();
             }
             let measured = standing.measure(check, &look);
             judge(check, measured.as_ref()).verdict == Verdict::Fail
@@ -338,6 +351,30 @@ mod tests {
             assert!(found.is_some_and(|second| second <= 600), "{found:?}");
             assert_eq!(first_failure(&check, 3_600, sawtooth), None);
         }
+    }
+
+    #[test]
+    fn time_in_which_sluice_was_down_is_no_missing_data() {
+        let settings = AlarmSettings {
+            breach: Breach::Above,
+            threshold: 0.01,
+            period: Duration::from_secs(10),
+            evaluation_periods: 3,
+            datapoints_to_alarm: 2,
+            missing: MissingData::Breaching,
+        };
+        let check = check(Metric::ErrorRatio, Limit::Alarm(settings));
+        let mut standing = Standing::open(RolloutId(1), 1, Timestamp(0));
+        let verdict = |standing: &mut Standing, second: u64| {
+            let now = snapshot(0.0, second, second * 100, 0);
+            let look = look(second, 0, &now);
+            standing.observe([&check], &look);
+            judge(&check, standing.measure(&check, &look).as_ref()).verdict
+        };
+        let told: Vec<Verdict> = (0..=4).map(|n| verdict(&mut standing, n * 10)).collect();
+        assert_eq!(told.last(), Some(&Verdict::Pass));
+        let mut standing = standing.reopened();
+        assert_eq!(verdict(&mut standing, 140), Verdict::NoData);
     }
 
     #[test]

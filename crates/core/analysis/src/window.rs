@@ -20,8 +20,8 @@ pub struct Usage {
     pub cpu_cores: f64,
     /// Resident memory of the largest replica, in bytes.
     pub memory_bytes: u64,
-    /// Open file descriptors of the replica that has the most.
-    pub open_files: u64,
+    /// Open file descriptors of the process that has the most; absent when they may not be counted.
+    pub open_files: Option<u64>,
     /// The replica that is followed over time.
     pub eldest: Option<ReplicaGauges>,
 }
@@ -35,8 +35,8 @@ pub struct ReplicaGauges {
     pub memory_bytes: u64,
     /// The most that the machine has for it.
     pub memory_bytes_ceiling: Option<u64>,
-    /// Open file descriptors.
-    pub open_files: u64,
+    /// Open file descriptors of the process that has the most; absent when they may not be counted.
+    pub open_files: Option<u64>,
     /// The most that it may have.
     pub open_files_ceiling: Option<u64>,
 }
@@ -196,7 +196,9 @@ pub fn value_of(
             count: counters.requests,
         },
         Metric::OpenFiles => Side {
-            value: usage.map(|usage| usage.open_files as f64),
+            value: usage
+                .and_then(|usage| usage.open_files)
+                .map(|files| files as f64),
             count: counters.requests,
         },
         Metric::InFlight => Side {

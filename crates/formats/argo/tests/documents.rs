@@ -377,6 +377,9 @@ fn a_file_may_have_other_objects_too() {
     assert!(is_argo(SOUND));
     assert!(is_argo("{\n  \"apiVersion\": \"argoproj.io/v1alpha1\"}"));
     assert!(!is_argo("apiVersion: apps/v1\nkind: Deployment"));
+    let quoted =
+        "services:\n  a:\n    env:\n      MANIFEST: |\n        apiVersion: argoproj.io/v1alpha1\n";
+    assert!(!is_argo(quoted), "a document of Sluice's own");
     assert!(!is_argo(
         "services:\n  checkout:\n    run: ./x # apiVersion: argoproj.io/v1alpha1"
     ));

@@ -153,6 +153,12 @@ impl Trend {
         Ok(())
     }
 
+    /// The new side's age at its last sample.
+    #[must_use]
+    pub fn last_age(&self) -> Option<Duration> {
+        self.canary.last_age()
+    }
+
     /// The present length of a block.
     #[must_use]
     pub fn block(&self) -> Duration {

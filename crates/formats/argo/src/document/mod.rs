@@ -45,16 +45,19 @@ impl Parsed {
     }
 }
 
-/// Whether a text says that it has objects of Argo's API; it need not be sound.
+/// Whether a text says that it has objects of Argo's API; it need not be sound. A document of Sluice's own, which has
+/// `services`, is none, whatever its texts quote.
 #[must_use]
 pub fn is_argo(text: &str) -> bool {
-    text.lines().any(|line| {
-        let line = line.trim_start_matches(['-', ' ', '\t', '{', '"']);
-        line.strip_prefix("apiVersion").is_some_and(|rest| {
-            rest.trim_start_matches(['"', '\'', ':', ' ', '\t'])
-                .starts_with("argoproj.io/")
+    let is_own = |line: &str| line.starts_with("services:");
+    !text.lines().any(is_own)
+        && text.lines().any(|line| {
+            let line = line.trim_start_matches(['-', ' ', '\t', '{', '"']);
+            line.strip_prefix("apiVersion").is_some_and(|rest| {
+                rest.trim_start_matches(['"', '\'', ':', ' ', '\t'])
+                    .starts_with("argoproj.io/")
+            })
         })
-    })
 }
 
 /// Reads a file with Argo's objects. `file_name` is the file as the user named it, for the diagnostics.

@@ -164,7 +164,18 @@ fn metrics(
             sound = false;
             continue;
         }
-        metrics.insert(text.clone(), checks::metric_of(word));
+        let metric = checks::metric_of(word);
+        if metric == Metric::MirrorDiffRatio {
+            notes.error(
+                name.node,
+                "unknown-metric",
+                "copies have no baseline to be scored against",
+                "use `mirrorDiffRatio` in a check of its own, with `max`",
+            );
+            sound = false;
+            continue;
+        }
+        metrics.insert(text.clone(), metric);
     }
     for metric in &config.metrics {
         if sound && !metrics.contains_key(&metric.name) {
