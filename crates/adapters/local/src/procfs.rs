@@ -221,6 +221,25 @@ mod tests {
     }
 
     #[test]
+    fn open_files_are_those_of_the_process_and_unknown_for_one_that_is_not_there() {
+        let me = rustix::process::getpid();
+        let before = open_files(me).expect("they can be counted");
+        let held: Vec<_> = (0..100)
+            .map(|_| fs::File::open("/proc/self/stat"))
+            .collect();
+        assert!(held.iter().all(Result::is_ok));
+        // Other tests open and close files meanwhile.
+        assert!(
+            open_files(me).expect("they can be counted") >= 100,
+            "before: {before}"
+        );
+        assert!(open_files_max(me).is_none_or(|most| most >= 100));
+        let nobody = Pid::from_raw(i32::MAX).expect("a number");
+        assert_eq!((open_files(nobody), open_files_max(nobody)), (None, None));
+        assert!(memory_max().is_some_and(|bytes| bytes > 1 << 20));
+    }
+
+    #[test]
     fn the_running_test_finds_itself() {
         let me = rustix::process::getpid();
         let seen = all().expect("/proc can be read");

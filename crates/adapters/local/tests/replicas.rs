@@ -2,7 +2,7 @@
 
 mod support;
 
-use sluice_local::{LocalPlatform, ReplicaState};
+use sluice_local::{LocalPlatform, ReplicaState, Usage};
 use sluice_model::workload::{ProbeAction, Stopping, Workload};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -287,6 +287,17 @@ async fn a_replica_runs_as_the_user_that_it_is_given() {
     stage.close().await;
 }
 
+/// The eldest replica is followed, with what it has on hand and what it could have.
+fn has_gauges(side: &Usage) -> bool {
+    side.open_files_max.is_some_and(|files| files >= 3)
+        && side.eldest.is_some_and(|eldest| {
+            let below = |value: Option<u64>, ceiling: Option<u64>| value < ceiling;
+            eldest.age > Duration::ZERO
+                && below(Some(eldest.memory_bytes), eldest.memory_bytes_ceiling)
+                && eldest.open_files.is_some()
+        })
+}
+
 #[tokio::test]
 async fn cpu_and_memory_are_measured() {
     let stage = Stage::open().await;
@@ -298,9 +309,9 @@ async fn cpu_and_memory_are_measured() {
         let burn = tokio::task::spawn_blocking(move || get(port, "/burn"));
         burn.await.expect("it answers");
         let usage = stage.platform.usage(&shop());
-        let seen = usage
-            .values()
-            .any(|side| side.cpu_cores > 0.01 && side.memory_bytes_max > 100_000);
+        let seen = usage.values().any(|side| {
+            side.cpu_cores > 0.01 && side.memory_bytes_max > 100_000 && has_gauges(side)
+        });
         seen.then_some(()).ok_or(format!("{usage:?}"))
     })
     .await;
