@@ -10,6 +10,7 @@ pub(crate) mod args;
 mod audit;
 mod chance;
 mod completion;
+mod controller;
 mod convert;
 mod diagnostics;
 mod document;
@@ -65,6 +66,7 @@ fn run(cli: Cli, output: Output) -> Result<ExitCode, Failure> {
         Command::Up(args) => return serve::up(global, args),
         Command::Demo(args) => return serve::demo(args, output),
         Command::DemoService(args) => return serve::demo_service(args),
+        Command::Controller(args) => return controller::controller(args),
         Command::Lint(args) => document::lint(args, output)?,
         Command::Plan(args) => document::plan(args, output)?,
         Command::Simulate(args) => simulate::simulate(args, output)?,
@@ -110,6 +112,7 @@ async fn ask(global: &Global, command: Command, output: Output) -> Result<Exit, 
         Command::Up(_)
         | Command::Demo(_)
         | Command::DemoService(_)
+        | Command::Controller(_)
         | Command::Lint(_)
         | Command::Plan(_)
         | Command::Simulate(_)

@@ -9,7 +9,7 @@ use sluice_server::{ApiError, ClientError};
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
 use tracing_subscriber::EnvFilter;
 
 /// Threads of the runtime that serves the API and runs the daemon; the proxy has its own.
@@ -74,12 +74,7 @@ fn absolute(path: &Path) -> Result<PathBuf, Failure> {
 
 /// Runs to the end. An error that the API would report keeps its exit code and its diagnostics.
 fn serve(work: impl Future<Output = anyhow::Result<ExitCode>>) -> Result<ExitCode, Failure> {
-    let runtime = Builder::new_multi_thread()
-        .worker_threads(RUNTIME_THREADS)
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::new(Exit::Failed, "system", format!("cannot start: {error}")))?;
-    runtime
+    serving_runtime()?
         .block_on(work)
         .map_err(|error| match error.downcast::<ApiError>() {
             Ok(error) => Failure::from(ClientError::Api(error)),
@@ -87,8 +82,17 @@ fn serve(work: impl Future<Output = anyhow::Result<ExitCode>>) -> Result<ExitCod
         })
 }
 
+/// A runtime for a command that serves.
+pub(crate) fn serving_runtime() -> Result<Runtime, Failure> {
+    Builder::new_multi_thread()
+        .worker_threads(RUNTIME_THREADS)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Exit::Failed, "system", format!("cannot start: {error}")))
+}
+
 /// Messages go to standard error, from this level on unless the environment says otherwise.
-fn log_messages(level: &str) {
+pub(crate) fn log_messages(level: &str) {
     let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new(level));
     tracing_subscriber::fmt()
         .with_env_filter(filter)

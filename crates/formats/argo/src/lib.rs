@@ -4,7 +4,8 @@
 //! with them what is unknown or of the wrong type in an object; `validation` what is wrong with a Rollout
 //! although every field is well-formed. `workload` says how many pods each ReplicaSet should have, and
 //! `template` whether two pod templates mean the same. `translation` turns a Rollout into Sluice's plan.
-//! `document` reads a file with such objects.
+//! `rollout` says what a Rollout needs next, and what its status is
+//! then. `document` reads a file with such objects.
 //!
 //! Nothing here talks to a cluster. Facts are those of Argo Rollouts' commit 9f8d111; where Sluice
 //! differs on purpose, the place says so.
@@ -12,6 +13,7 @@
 pub mod api;
 pub mod crd;
 pub mod document;
+pub mod rollout;
 pub mod template;
 pub mod translation;
 pub mod validation;

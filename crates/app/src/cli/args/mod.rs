@@ -9,6 +9,7 @@
 
 mod audit;
 mod completion;
+mod controller;
 mod convert;
 mod document;
 mod release;
@@ -20,6 +21,7 @@ mod tune;
 
 pub(crate) use audit::{AuditCommand, AuditNeutralityArgs, AuditShowArgs};
 pub(crate) use completion::{CompletionArgs, Shell};
+pub(crate) use controller::ControllerArgs;
 pub(crate) use convert::{ConvertCommand, KayentaArgs};
 pub(crate) use document::{LintArgs, PlanArgs};
 pub(crate) use release::{
@@ -297,6 +299,13 @@ Example:
   # and in sluice.yaml, for editors with the YAML language server:
   # yaml-language-server: $schema=sluice.schema.json")]
     Schema,
+
+    /// Roll out Argo Rollouts' objects on a Kubernetes cluster, in place of its controller
+    #[command(after_help = "\
+Example:
+  sluice crds | kubectl apply -f -
+  sluice controller --kubeconfig ~/.kube/config --leader-elect")]
+    Controller(ControllerArgs),
 
     /// Print the Kubernetes definitions of Argo Rollouts' kinds, for kubectl
     #[command(after_help = "\

@@ -254,3 +254,22 @@ impl RolloutTrafficRouting {
         !self.plugins.0.is_empty()
     }
 }
+
+impl RolloutTrafficRouting {
+    /// Whether any router, or plugin, is named.
+    #[must_use]
+    pub fn has_router(&self) -> bool {
+        let named = [
+            self.istio.is_some(),
+            self.nginx.is_some(),
+            self.alb.is_some(),
+            self.smi.is_some(),
+            self.ambassador.is_some(),
+            self.app_mesh.is_some(),
+            self.traefik.is_some(),
+            self.apisix.is_some(),
+            !self.plugins.0.is_empty(),
+        ];
+        named.contains(&true)
+    }
+}

@@ -9,13 +9,17 @@ const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
 /// The hash of a template for a new ReplicaSet's name and label. Templates that mean the same have the
 /// same one. `collisions` is how often the name was taken.
 ///
-/// FNV-1a with 32 bits over the normal form as JSON; written like Kubernetes writes such hashes. It is not
-/// Argo's: existing ReplicaSets are found by meaning, and keep their label.
+/// It is not Argo's: existing ReplicaSets are found by meaning, and keep their label.
 #[must_use]
 pub fn template_hash(template: &PodTemplate, collisions: Option<i32>) -> String {
     let text = normal::normal(template).to_string();
     let count = collisions.map(i32::to_le_bytes);
-    let bytes = text.bytes().chain(count.into_iter().flatten());
+    safe_fnv(text.bytes().chain(count.into_iter().flatten()))
+}
+
+/// FNV-1a with 32 bits, written as Kubernetes writes such hashes: its decimal digits in an alphabet
+/// without vowels.
+pub(crate) fn safe_fnv(bytes: impl Iterator<Item = u8>) -> String {
     let hash = bytes.fold(0x811c_9dc5_u32, |hash, byte| {
         (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
     });

@@ -1,0 +1,123 @@
+//! What the controller needs of an API server. The cluster's own implements it, and so does a fake one in
+//! simulations: what is simulated is the code that runs.
+
+use crate::resource::Resource;
+use serde_json::Value;
+use std::future::Future;
+use std::time::Duration;
+
+/// A change of an object.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Patch {
+    /// JSON Merge Patch (RFC 7396).
+    Merge(Value),
+    /// JSON Patch (RFC 6902).
+    Operations(Vec<Value>),
+}
+
+/// Which object is meant.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Key {
+    /// Its kind.
+    pub(crate) resource: Resource,
+    /// Its namespace; empty for objects of the whole cluster.
+    pub(crate) namespace: String,
+    /// Its name.
+    pub(crate) name: String,
+}
+
+impl Key {
+    /// The object of a kind, namespace and name.
+    #[must_use]
+    pub(crate) fn new(resource: Resource, namespace: &str, name: &str) -> Self {
+        Key {
+            resource,
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        }
+    }
+}
+
+impl std::fmt::Display for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}/{}", self.resource.kind, self.namespace, self.name)
+    }
+}
+
+/// An API server. Each call has a deadline of its own.
+pub(crate) trait Api: Send + Sync + 'static {
+    /// The object as it is now.
+    fn get(&self, key: &Key) -> impl Future<Output = Result<Value, ApiError>> + Send;
+    /// The objects of a namespace that a label selector fits.
+    fn list(
+        &self,
+        resource: Resource,
+        namespace: &str,
+        selector: &str,
+    ) -> impl Future<Output = Result<Vec<Value>, ApiError>> + Send;
+    /// Creates an object; answers with it as it was stored.
+    fn create(
+        &self,
+        resource: Resource,
+        namespace: &str,
+        object: &Value,
+    ) -> impl Future<Output = Result<Value, ApiError>> + Send;
+    /// Changes an object, or its subresource; answers with it as it was stored.
+    fn patch(
+        &self,
+        key: &Key,
+        subresource: Option<&'static str>,
+        patch: &Patch,
+    ) -> impl Future<Output = Result<Value, ApiError>> + Send;
+    /// Replaces an object that is still the version in `object`; answers with it as it was stored.
+    fn replace(
+        &self,
+        key: &Key,
+        object: &Value,
+    ) -> impl Future<Output = Result<Value, ApiError>> + Send;
+    /// Deletes an object; what it owns goes with it, later.
+    fn delete(&self, key: &Key) -> impl Future<Output = Result<(), ApiError>> + Send;
+    /// Evicts a pod, if its disruption budget allows it.
+    fn evict(&self, pod: &Key) -> impl Future<Output = Result<(), ApiError>> + Send;
+}
+
+/// Why an API server did not do what it was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct ApiError {
+    /// What kind of failure.
+    pub(crate) reason: Reason,
+    /// What the server, or the connection, said.
+    pub(crate) message: String,
+    /// After which time the server wants to be asked again, if it said so.
+    pub(crate) retry_after: Option<Duration>,
+}
+
+/// Kinds of failures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// The object, or its kind, does not exist.
+    NotFound,
+    /// The name is taken.
+    AlreadyExists,
+    /// The object changed since it was read.
+    Conflict,
+    /// The server refuses it: a rule, a quota, a permission. Trying again needs something to change first.
+    Refused,
+    /// The server has too much to do, or a budget allows no more evictions now.
+    TooManyRequests,
+    /// No answer within the deadline, no connection, or a fault of the server.
+    Unavailable,
+}
+
+impl ApiError {
+    /// A failure without more to say than this.
+    #[must_use]
+    pub(crate) fn new(reason: Reason, message: impl Into<String>) -> Self {
+        ApiError {
+            reason,
+            message: message.into(),
+            retry_after: None,
+        }
+    }
+}

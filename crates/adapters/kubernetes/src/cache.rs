@@ -1,0 +1,242 @@
+//! What is known of the cluster: the newest version of each watched object, by name and by owner.
+//!
+//! Objects are kept as text, without the fields that no decision reads, and are parsed where they are
+//! needed: a reconcile reads a handful of them, and thousands lie still. What the controller wrote itself is
+//! put in at once, so that it never decides on a world before its own last write.
+
+use crate::api::Key;
+use crate::resource::{EXPERIMENT, ROLLOUT, Resource};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// The newest known versions of objects.
+#[derive(Debug, Default)]
+pub(crate) struct Cache(RwLock<Objects>);
+
+#[derive(Debug, Default)]
+struct Objects {
+    by_key: HashMap<Key, Entry>,
+    /// Objects by the identity of their controlling owner.
+    by_owner: HashMap<Box<str>, HashSet<Key>>,
+    /// Objects that may own others, by their identity.
+    by_uid: HashMap<Box<str>, Key>,
+    /// The version at which an object was seen to be gone: what is older came late.
+    gone: BTreeMap<Key, u64>,
+    synced: HashSet<Resource>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    version: u64,
+    /// Its identity, if it may own others.
+    uid: Option<Box<str>>,
+    owner: Option<Box<str>>,
+    text: Box<str>,
+}
+
+/// Kinds whose objects own others that are watched.
+const OWNERS: [Resource; 2] = [ROLLOUT, EXPERIMENT];
+/// How many deleted objects are remembered at most.
+const GONE_MAX: usize = 4_096;
+
+/// An object as it was put in: what happened to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// It is as new as what was known, or older.
+    None,
+    /// It is new, or newer; with the identity of its controlling owner.
+    Newer(Option<Box<str>>),
+}
+
+impl Cache {
+    fn read(&self) -> RwLockReadGuard<'_, Objects> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Objects> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts an object in, unless a newer version is known.
+    pub(crate) fn put(&self, resource: Resource, mut object: Value) -> Change {
+        let version = version_of(&object);
+        let key = key_of(resource, &object);
+        let owner = owner_of(&object);
+        let mut objects = self.write();
+        let known = objects.by_key.get(&key).map_or(0, |entry| entry.version);
+        let gone = objects.gone.get(&key).copied().unwrap_or(0);
+        if version <= known.max(gone) {
+            return Change::None;
+        }
+        strip(&mut object);
+        let text = object.to_string().into_boxed_str();
+        objects.remove(&key);
+        if let Some(owner) = &owner {
+            let owned = objects.by_owner.entry(owner.clone()).or_default();
+            owned.insert(key.clone());
+        }
+        let uid = OWNERS
+            .contains(&resource)
+            .then(|| object.pointer("/metadata/uid").and_then(Value::as_str))
+            .flatten()
+            .map(Box::from);
+        if let Some(uid) = &uid {
+            objects.by_uid.insert(Box::clone(uid), key.clone());
+        }
+        let entry = Entry {
+            version,
+            uid,
+            owner: owner.clone(),
+            text,
+        };
+        objects.by_key.insert(key, entry);
+        Change::Newer(owner)
+    }
+
+    /// Takes an object out that is gone at a version; its controlling owner, if it was known.
+    pub(crate) fn remove(&self, key: &Key, version: u64) -> Option<Box<str>> {
+        let mut objects = self.write();
+        let known = objects.by_key.get(key)?.version;
+        if version < known {
+            return None;
+        }
+        objects.gone.insert(key.clone(), version);
+        while objects.gone.len() > GONE_MAX {
+            objects.gone.pop_first();
+        }
+        objects.remove(key)
+    }
+
+    /// Takes out what is not among `seen`, after everything of a kind was listed at a version; their keys
+    /// and owners.
+    pub(crate) fn retain(
+        &self,
+        resource: Resource,
+        seen: &HashSet<Key>,
+        version: u64,
+    ) -> Vec<(Key, Option<Box<str>>)> {
+        let mut objects = self.write();
+        objects.synced.insert(resource);
+        let stale: Vec<Key> = objects
+            .by_key
+            .iter()
+            .filter(|(key, entry)| {
+                key.resource == resource && entry.version <= version && !seen.contains(*key)
+            })
+            .map(|(key, _)| key.clone())
+            .collect();
+        stale
+            .into_iter()
+            .map(|key| {
+                let owner = objects.remove(&key);
+                (key, owner)
+            })
+            .collect()
+    }
+
+    /// Whether all objects of a kind have been listed once.
+    #[must_use]
+    pub(crate) fn is_synced(&self, resource: Resource) -> bool {
+        self.read().synced.contains(&resource)
+    }
+
+    /// The object, parsed; `None` when it does not exist, or is not what it should be.
+    #[must_use]
+    pub(crate) fn get<T: DeserializeOwned>(&self, key: &Key) -> Option<T> {
+        let objects = self.read();
+        parse(key, objects.by_key.get(key)?)
+    }
+
+    /// The version of an object that is known.
+    #[must_use]
+    pub(crate) fn version(&self, key: &Key) -> Option<u64> {
+        self.read().by_key.get(key).map(|entry| entry.version)
+    }
+
+    /// The objects of a kind that an owner controls, parsed, by name.
+    #[must_use]
+    pub(crate) fn owned<T: DeserializeOwned>(&self, owner: &str, resource: Resource) -> Vec<T> {
+        let objects = self.read();
+        let Some(keys) = objects.by_owner.get(owner) else {
+            return Vec::new();
+        };
+        let mut keys: Vec<&Key> = keys.iter().filter(|key| key.resource == resource).collect();
+        keys.sort();
+        keys.into_iter()
+            .filter_map(|key| parse(key, objects.by_key.get(key)?))
+            .collect()
+    }
+
+    /// The object of a kind with an identity.
+    #[must_use]
+    pub(crate) fn key_of_uid(&self, resource: Resource, uid: &str) -> Option<Key> {
+        let objects = self.read();
+        let key = objects.by_uid.get(uid)?;
+        (key.resource == resource).then(|| key.clone())
+    }
+}
+
+impl Objects {
+    fn remove(&mut self, key: &Key) -> Option<Box<str>> {
+        let entry = self.by_key.remove(key)?;
+        if let Some(uid) = &entry.uid {
+            self.by_uid.remove(uid);
+        }
+        let owner = entry.owner?;
+        if let Some(owned) = self.by_owner.get_mut(&owner) {
+            owned.remove(key);
+            if owned.is_empty() {
+                self.by_owner.remove(&owner);
+            }
+        }
+        Some(owner)
+    }
+}
+
+fn parse<T: DeserializeOwned>(key: &Key, entry: &Entry) -> Option<T> {
+    serde_json::from_str(&entry.text)
+        .inspect_err(|cause| tracing::warn!(%key, %cause, "an object is not of its kind's form"))
+        .ok()
+}
+
+/// The key of an object.
+#[must_use]
+pub(crate) fn key_of(resource: Resource, object: &Value) -> Key {
+    let metadata = |field: &str| {
+        let value = object.pointer(&format!("/metadata/{field}"));
+        value.and_then(Value::as_str).unwrap_or_default()
+    };
+    Key::new(resource, metadata("namespace"), metadata("name"))
+}
+
+/// The version of an object. Kubernetes' are numbers that rise with each write (as documented since 1.35 for
+/// comparing, and true of etcd before).
+#[must_use]
+pub(crate) fn version_of(object: &Value) -> u64 {
+    object
+        .pointer("/metadata/resourceVersion")
+        .and_then(Value::as_str)
+        .and_then(|version| version.parse().ok())
+        .unwrap_or(0)
+}
+
+fn owner_of(object: &Value) -> Option<Box<str>> {
+    let references = object.pointer("/metadata/ownerReferences")?.as_array()?;
+    let controller = references
+        .iter()
+        .find(|reference| reference["controller"] == Value::Bool(true))?;
+    controller["uid"].as_str().map(Box::from)
+}
+
+/// Takes away what no decision reads and what is most of a small object.
+fn strip(object: &mut Value) {
+    let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else {
+        return;
+    };
+    metadata.remove("managedFields");
+    if let Some(Value::Object(annotations)) = metadata.get_mut("annotations") {
+        annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
+    }
+}

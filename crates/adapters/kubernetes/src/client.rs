@@ -1,0 +1,332 @@
+//! A cluster's API server, over kube's client.
+
+use crate::api::{Api, ApiError, Key, Patch, Reason};
+use crate::leadership::Leadership;
+use crate::resource::Resource;
+use futures_util::Stream;
+use http::{Method, Request};
+use kube::Client;
+use kube::core::WatchEvent;
+use serde_json::{Value, json};
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// The deadline of each request but watches.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// Objects a page of a list.
+const PAGE: usize = 250;
+/// After which time the server ends a watch, in seconds; it begins anew then.
+const WATCH_SECONDS: u32 = 290;
+
+/// A cluster's API server. Writes are refused here once the controller leads no longer.
+#[derive(Clone)]
+pub(crate) struct ClusterApi {
+    client: Client,
+    leadership: Arc<Leadership>,
+    requests: Arc<Requests>,
+}
+
+/// How many requests were made, by what they were for.
+#[derive(Debug, Default)]
+pub(crate) struct Requests {
+    /// Reads of one object, and lists.
+    pub(crate) reads: AtomicU64,
+    /// Writes.
+    pub(crate) writes: AtomicU64,
+    /// Watches that were begun.
+    pub(crate) watches: AtomicU64,
+}
+
+/// A page of a list.
+pub(crate) struct Page {
+    pub(crate) items: Vec<Value>,
+    pub(crate) version: u64,
+    pub(crate) next: Option<String>,
+}
+
+impl ClusterApi {
+    /// An API server behind a client.
+    #[must_use]
+    pub(crate) fn new(client: Client, leadership: Arc<Leadership>) -> Self {
+        ClusterApi {
+            client,
+            leadership,
+            requests: Arc::default(),
+        }
+    }
+
+    /// How many requests were made.
+    #[must_use]
+    pub(crate) fn requests(&self) -> &Requests {
+        &self.requests
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: String,
+        body: Option<(&str, Value)>,
+    ) -> Result<Value, ApiError> {
+        let counter = if method == Method::GET {
+            &self.requests.reads
+        } else {
+            &self.requests.writes
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        let mut request = Request::builder().method(method).uri(path);
+        let body = match body {
+            Some((content_type, body)) => {
+                request = request.header(http::header::CONTENT_TYPE, content_type);
+                body.to_string().into_bytes()
+            }
+            None => Vec::new(),
+        };
+        let request = request
+            .body(body)
+            .map_err(|cause| ApiError::new(Reason::Refused, cause.to_string()))?;
+        deadline(self.client.request::<Value>(request))
+            .await
+            .map_err(|cause| cause.unwrap_or_else(timed_out))
+    }
+
+    async fn change(
+        &self,
+        method: Method,
+        path: String,
+        body: Option<(&str, Value)>,
+    ) -> Result<Value, ApiError> {
+        if !self.leadership.may_write() {
+            return Err(ApiError::new(
+                Reason::Unavailable,
+                "another controller may lead by now; nothing is written any more",
+            ));
+        }
+        self.send(method, path, body).await
+    }
+
+    /// A page of all objects of a kind.
+    pub(crate) async fn page(
+        &self,
+        resource: Resource,
+        namespace: Option<&str>,
+        after: Option<&str>,
+    ) -> Result<Page, ApiError> {
+        let mut path = format!("{}?limit={PAGE}", resource.path(namespace));
+        if let Some(after) = after {
+            path = format!("{path}&continue={}", encoded(after));
+        }
+        let mut list = self.send(Method::GET, path, None).await?;
+        let text = |path: &str| {
+            let value = list.pointer(path).and_then(Value::as_str);
+            value.filter(|text| !text.is_empty()).map(str::to_owned)
+        };
+        let next = text("/metadata/continue");
+        let version = text("/metadata/resourceVersion");
+        let items = match list.get_mut("items").map(Value::take) {
+            Some(Value::Array(items)) => items,
+            _ => Vec::new(),
+        };
+        Ok(Page {
+            items,
+            version: version.and_then(|text| text.parse().ok()).unwrap_or(0),
+            next,
+        })
+    }
+
+    /// Everything that happens to objects of a kind after a version.
+    pub(crate) async fn watch(
+        &self,
+        resource: Resource,
+        namespace: Option<&str>,
+        version: u64,
+    ) -> Result<impl Stream<Item = kube::Result<WatchEvent<Value>>> + use<>, ApiError> {
+        self.requests.watches.fetch_add(1, Ordering::Relaxed);
+        let path = format!(
+            "{}?watch=true&allowWatchBookmarks=true&resourceVersion={version}&timeoutSeconds={WATCH_SECONDS}",
+            resource.path(namespace)
+        );
+        let request = Request::get(path)
+            .body(Vec::new())
+            .map_err(|cause| ApiError::new(Reason::Refused, cause.to_string()))?;
+        let client = self.client.clone();
+        deadline(async move { client.request_events::<Value>(request).await })
+            .await
+            .map_err(|cause| cause.unwrap_or_else(timed_out))
+    }
+}
+
+fn timed_out() -> ApiError {
+    ApiError::new(
+        Reason::Unavailable,
+        format!(
+            "the API server did not answer within {} s",
+            REQUEST_TIMEOUT.as_secs()
+        ),
+    )
+}
+
+/// `Err(None)` when the deadline passed.
+async fn deadline<T>(
+    request: impl Future<Output = kube::Result<T>>,
+) -> Result<T, Option<ApiError>> {
+    match tokio::time::timeout(REQUEST_TIMEOUT, request).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(cause)) => Err(Some(failure(&cause))),
+        Err(_) => Err(None),
+    }
+}
+
+/// What an error of the client means.
+pub(crate) fn failure(cause: &kube::Error) -> ApiError {
+    let kube::Error::Api(status) = cause else {
+        return ApiError::new(Reason::Unavailable, cause.to_string());
+    };
+    let reason = match (status.code, status.reason.as_str()) {
+        (404, _) => Reason::NotFound,
+        (409, "AlreadyExists") => Reason::AlreadyExists,
+        (409, _) => Reason::Conflict,
+        // A failed `test` of a JSON Patch: somebody else changed the field.
+        (422, _)
+            if status.message.contains("testing") || status.message.contains("test failed") =>
+        {
+            Reason::Conflict
+        }
+        (429, _) => Reason::TooManyRequests,
+        (400..=499, _) => Reason::Refused,
+        _ => Reason::Unavailable,
+    };
+    let seconds = status
+        .details
+        .as_ref()
+        .map_or(0, |details| details.retry_after_seconds);
+    ApiError {
+        reason,
+        message: status.message.clone(),
+        retry_after: (seconds > 0).then(|| Duration::from_secs(u64::from(seconds))),
+    }
+}
+
+fn path_of(key: &Key) -> String {
+    format!(
+        "{}/{}",
+        key.resource.path(Some(&key.namespace)),
+        encoded(&key.name)
+    )
+}
+
+fn encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
+const JSON: &str = "application/json";
+
+impl Api for ClusterApi {
+    async fn get(&self, key: &Key) -> Result<Value, ApiError> {
+        self.send(Method::GET, path_of(key), None).await
+    }
+
+    async fn list(
+        &self,
+        resource: Resource,
+        namespace: &str,
+        selector: &str,
+    ) -> Result<Vec<Value>, ApiError> {
+        let path = format!(
+            "{}?labelSelector={}",
+            resource.path(Some(namespace)),
+            encoded(selector)
+        );
+        let mut list = self.send(Method::GET, path, None).await?;
+        Ok(match list.get_mut("items").map(Value::take) {
+            Some(Value::Array(items)) => items,
+            _ => Vec::new(),
+        })
+    }
+
+    async fn create(
+        &self,
+        resource: Resource,
+        namespace: &str,
+        object: &Value,
+    ) -> Result<Value, ApiError> {
+        let path = resource.path(Some(namespace));
+        self.change(Method::POST, path, Some((JSON, object.clone())))
+            .await
+    }
+
+    async fn patch(
+        &self,
+        key: &Key,
+        subresource: Option<&'static str>,
+        patch: &Patch,
+    ) -> Result<Value, ApiError> {
+        let path = match subresource {
+            Some(subresource) => format!("{}/{subresource}", path_of(key)),
+            None => path_of(key),
+        };
+        let body = match patch {
+            Patch::Merge(patch) => ("application/merge-patch+json", patch.clone()),
+            Patch::Operations(operations) => ("application/json-patch+json", json!(operations)),
+        };
+        self.change(Method::PATCH, path, Some(body)).await
+    }
+
+    async fn replace(&self, key: &Key, object: &Value) -> Result<Value, ApiError> {
+        self.change(Method::PUT, path_of(key), Some((JSON, object.clone())))
+            .await
+    }
+
+    async fn delete(&self, key: &Key) -> Result<(), ApiError> {
+        let options =
+            json!({"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"});
+        self.change(Method::DELETE, path_of(key), Some((JSON, options)))
+            .await
+            .map(drop)
+    }
+
+    async fn evict(&self, pod: &Key) -> Result<(), ApiError> {
+        let eviction = json!({
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"name": pod.name, "namespace": pod.namespace},
+        });
+        let path = format!("{}/eviction", path_of(pod));
+        self.change(Method::POST, path, Some((JSON, eviction)))
+            .await
+            .map(drop)
+    }
+}
+
+/// The Lease is read and written by candidates too.
+impl ClusterApi {
+    pub(crate) async fn read_lease(&self, key: &Key) -> Result<Value, ApiError> {
+        self.send(Method::GET, path_of(key), None).await
+    }
+
+    pub(crate) async fn write_lease(&self, key: &Key, lease: &Value) -> Result<(), ApiError> {
+        self.send(Method::PUT, path_of(key), Some((JSON, lease.clone())))
+            .await
+            .map(drop)
+    }
+
+    pub(crate) async fn create_lease(
+        &self,
+        namespace: &str,
+        lease: &Value,
+    ) -> Result<(), ApiError> {
+        let path = crate::resource::LEASE.path(Some(namespace));
+        self.send(Method::POST, path, Some((JSON, lease.clone())))
+            .await
+            .map(drop)
+    }
+}

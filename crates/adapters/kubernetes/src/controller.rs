@@ -1,0 +1,269 @@
+//! The controller: watches, a queue, and workers that look at one Rollout each.
+
+use crate::api::Key;
+use crate::cache::Cache;
+use crate::client::ClusterApi;
+use crate::events::Events;
+use crate::leadership::{self, Election, Leadership};
+use crate::queue::Queue;
+use crate::reconcile::Reconciler;
+use crate::resource::{
+    ANALYSIS_RUN, ANALYSIS_TEMPLATE, CLUSTER_ANALYSIS_TEMPLATE, EXPERIMENT, REPLICA_SET, ROLLOUT,
+    Resource, SERVICE,
+};
+use crate::watch::{self, Seen};
+use sluice_argo::api::Rollout;
+use sluice_argo::rollout::service_names;
+use sluice_model::time::Timestamp;
+use std::collections::{HashMap, HashSet};
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::task::JoinSet;
+
+/// What is watched from the start. Other kinds are watched once a Rollout needs them.
+const WATCHED: [Resource; 7] = [
+    ROLLOUT,
+    REPLICA_SET,
+    SERVICE,
+    ANALYSIS_RUN,
+    EXPERIMENT,
+    ANALYSIS_TEMPLATE,
+    CLUSTER_ANALYSIS_TEMPLATE,
+];
+/// How long a stopping controller waits for what it is writing.
+const STOP_MAX: Duration = Duration::from_secs(10);
+
+/// How a controller runs.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The namespace that it looks at; all when absent.
+    pub namespace: Option<String>,
+    /// Its name: it looks at objects with this instance label only; without one, at those without the label.
+    pub instance_id: String,
+    /// How many Rollouts are looked at, at a time; at least 1.
+    pub workers: usize,
+    /// How a leader is elected; none when the controller is alone.
+    pub election: Option<Election>,
+}
+
+/// A controller.
+pub struct Controller {
+    api: ClusterApi,
+    options: Options,
+    leadership: Arc<Leadership>,
+    cache: Cache,
+    queue: Queue,
+    references: References,
+    /// Kinds that are watched, or about to be.
+    watched: Mutex<HashSet<Resource>>,
+    wanted: tokio::sync::mpsc::UnboundedSender<Resource>,
+}
+
+/// Which Rollouts name an object that is not their own.
+#[derive(Default)]
+struct References(Mutex<HashMap<Key, HashSet<Key>>>);
+
+impl References {
+    fn note(&self, rollout: &Key, named: Vec<Key>) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|_, rollouts| {
+            rollouts.remove(rollout);
+            !rollouts.is_empty()
+        });
+        for key in named {
+            all.entry(key).or_default().insert(rollout.clone());
+        }
+    }
+
+    fn of(&self, key: &Key) -> Vec<Key> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(key)
+            .map(|rollouts| rollouts.iter().cloned().collect())
+            .unwrap_or_default()
+    }
+}
+
+/// Why a controller ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It was asked to.
+    Stopped,
+    /// Another controller leads.
+    LostLead,
+}
+
+impl Controller {
+    /// A controller for the cluster of a client.
+    #[must_use]
+    pub fn new(client: kube::Client, options: Options) -> (Arc<Self>, Wanted) {
+        let leadership = Arc::new(match &options.election {
+            Some(_) => Leadership::candidate(),
+            None => Leadership::alone(),
+        });
+        let (wanted, receiver) = tokio::sync::mpsc::unbounded_channel();
+        let controller = Controller {
+            api: ClusterApi::new(client, Arc::clone(&leadership)),
+            options,
+            leadership,
+            cache: Cache::default(),
+            queue: Queue::default(),
+            references: References::default(),
+            watched: Mutex::default(),
+            wanted,
+        };
+        (Arc::new(controller), Wanted(receiver))
+    }
+
+    /// Runs until `stop` is there, or another controller leads.
+    pub async fn run(
+        self: &Arc<Self>,
+        mut wanted: Wanted,
+        stop: impl Future<Output = ()>,
+    ) -> Ended {
+        tokio::pin!(stop);
+        if let Some(election) = &self.options.election {
+            tracing::info!(identity = election.identity, "waits for the Lease");
+            tokio::select! {
+                () = leadership::acquire(&self.api, election, &self.leadership) => {}
+                () = &mut stop => return Ended::Stopped,
+            }
+            tracing::info!(identity = election.identity, "leads");
+        }
+        let (events, outlet) = Events::new(now);
+        let events = Arc::new(events);
+        let mut tasks = JoinSet::new();
+        let sender = Arc::clone(self);
+        let outlet = tokio::spawn(async move { outlet.run(&sender.api).await });
+        for resource in WATCHED {
+            self.watch(resource);
+        }
+        for _ in 0..self.options.workers.max(1) {
+            let controller = Arc::clone(self);
+            let events = Arc::clone(&events);
+            tasks.spawn(async move { controller.work(&events).await });
+        }
+        let mut watches = JoinSet::new();
+        let held = async {
+            match &self.options.election {
+                Some(election) => {
+                    leadership::hold(&self.api, election, &self.leadership).await;
+                }
+                None => std::future::pending().await,
+            }
+        };
+        tokio::pin!(held);
+        let ended = loop {
+            tokio::select! {
+                Some(resource) = wanted.0.recv() => {
+                    let controller = Arc::clone(self);
+                    watches.spawn(async move { controller.follow(resource).await });
+                }
+                () = &mut held => break Ended::LostLead,
+                () = &mut stop => break Ended::Stopped,
+            }
+        };
+        watches.shutdown().await;
+        tasks.shutdown().await;
+        drop(events);
+        if tokio::time::timeout(STOP_MAX, outlet).await.is_err() {
+            tracing::warn!("events were not sent in time");
+        }
+        if let (Ended::Stopped, Some(election)) = (ended, &self.options.election) {
+            leadership::release(&self.api, election, &self.leadership).await;
+        }
+        ended
+    }
+
+    fn watch(&self, resource: Resource) {
+        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        if watched.insert(resource) && self.wanted.send(resource).is_err() {
+            tracing::debug!(
+                kind = resource.kind,
+                "the controller ends; nothing more is watched"
+            );
+        }
+    }
+
+    async fn follow(&self, resource: Resource) {
+        let namespace = self.options.namespace.as_deref();
+        watch::watch(&self.api, &self.cache, resource, namespace, |seen| {
+            self.saw(&seen);
+        })
+        .await;
+    }
+
+    /// Whoever is concerned is looked at.
+    fn saw(&self, seen: &Seen) {
+        if seen.key.resource == ROLLOUT {
+            self.refer(&seen.key);
+            self.queue.add(seen.key.clone());
+            return;
+        }
+        if let Some(owner) = &seen.owner
+            && let Some(rollout) = self.cache.key_of_uid(ROLLOUT, owner)
+        {
+            self.queue.add(rollout);
+        }
+        for rollout in self.references.of(&seen.key) {
+            self.queue.add(rollout);
+        }
+    }
+
+    /// Notes which objects a Rollout names.
+    fn refer(&self, key: &Key) {
+        let mut named = Vec::new();
+        if let Some(rollout) = self.cache.get::<Rollout>(key) {
+            named.extend(
+                service_names(&rollout)
+                    .into_iter()
+                    .map(|name| Key::new(SERVICE, &key.namespace, name)),
+            );
+            if let Some(reference) = &rollout.spec.workload_ref
+                && let Some(resource) =
+                    crate::resource::workload(&reference.api_version, &reference.kind)
+            {
+                self.watch(resource);
+                named.push(Key::new(resource, &key.namespace, &reference.name));
+            }
+        }
+        self.references.note(key, named);
+    }
+
+    fn is_synced(&self) -> bool {
+        WATCHED
+            .iter()
+            .all(|resource| self.cache.is_synced(*resource))
+    }
+
+    async fn work(&self, events: &Events) {
+        // What is not known yet must not be taken for missing.
+        while !self.is_synced() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        loop {
+            let key = self.queue.next().await;
+            let reconciler = Reconciler {
+                api: &self.api,
+                cache: &self.cache,
+                events,
+                instance_id: &self.options.instance_id,
+            };
+            let look = reconciler.rollout(&key, now()).await;
+            for resource in look.missing {
+                self.watch(resource);
+            }
+            self.queue.finish(&key, look.outcome);
+        }
+    }
+}
+
+/// Kinds that the controller asks to be watched.
+pub struct Wanted(tokio::sync::mpsc::UnboundedReceiver<Resource>);
+
+fn now() -> Timestamp {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    Timestamp(i64::try_from(now.as_millis()).unwrap_or(i64::MAX))
+}

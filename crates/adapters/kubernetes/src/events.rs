@@ -1,0 +1,112 @@
+//! Events of Rollouts, AnalysisRuns and Experiments: sent in their order, beside everything else.
+
+use crate::api::{Api, Key};
+use crate::resource::EVENT;
+use serde_json::json;
+use sluice_argo::api::Time;
+use sluice_argo::rollout::Event;
+use sluice_model::time::Timestamp;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::mpsc;
+
+/// How many events wait at most; those beyond are dropped, and counted.
+const WAITING_MAX: usize = 4_096;
+/// The longest message that an API server takes.
+const MESSAGE_MAX: usize = 1_024;
+
+/// Where events are put.
+#[derive(Debug)]
+pub(crate) struct Events {
+    sender: mpsc::Sender<Recorded>,
+    dropped: AtomicU64,
+    number: AtomicU64,
+    clock: fn() -> Timestamp,
+}
+
+#[derive(Debug)]
+struct Recorded {
+    about: Key,
+    uid: String,
+    event: Event,
+    at: Timestamp,
+    number: u64,
+}
+
+/// Where events come out.
+pub(crate) struct Outlet(mpsc::Receiver<Recorded>);
+
+impl Events {
+    pub(crate) fn new(clock: fn() -> Timestamp) -> (Self, Outlet) {
+        let (sender, receiver) = mpsc::channel(WAITING_MAX);
+        let events = Events {
+            sender,
+            dropped: AtomicU64::new(0),
+            number: AtomicU64::new(0),
+            clock,
+        };
+        (events, Outlet(receiver))
+    }
+
+    /// Puts an event about an object. It is sent later; when too many wait, it is dropped.
+    pub(crate) fn record(&self, about: &Key, uid: &str, event: Event) {
+        tracing::info!(%about, reason = event.reason, message = event.message, "event");
+        let recorded = Recorded {
+            about: about.clone(),
+            uid: uid.to_owned(),
+            event,
+            at: (self.clock)(),
+            number: self.number.fetch_add(1, Ordering::Relaxed),
+        };
+        if self.sender.try_send(recorded).is_err() {
+            let dropped = self.dropped.fetch_add(1, Ordering::Relaxed) + 1;
+            tracing::warn!(dropped, "too many events wait; one is dropped");
+        }
+    }
+}
+
+impl Outlet {
+    /// Sends events until there are no more senders.
+    pub(crate) async fn run<A: Api>(mut self, api: &A) {
+        while let Some(recorded) = self.0.recv().await {
+            let object = object(&recorded);
+            if let Err(cause) = api.create(EVENT, &recorded.about.namespace, &object).await {
+                tracing::warn!(about = %recorded.about, %cause, "an event was not taken");
+            }
+        }
+    }
+}
+
+fn object(recorded: &Recorded) -> serde_json::Value {
+    let Recorded {
+        about,
+        uid,
+        event,
+        at,
+        number,
+    } = recorded;
+    let time = Time(*at).to_string();
+    let message: String = event.message.chars().take(MESSAGE_MAX).collect();
+    json!({
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {
+            "namespace": about.namespace,
+            // Unique: the time, and a number for events of the same millisecond.
+            "name": format!("{}.{:x}{:04x}", about.name, at.0, number % 0x1_0000),
+        },
+        "involvedObject": {
+            "apiVersion": about.resource.api_version(),
+            "kind": about.resource.kind,
+            "namespace": about.namespace,
+            "name": about.name,
+            "uid": uid,
+        },
+        "type": if event.warning { "Warning" } else { "Normal" },
+        "reason": event.reason,
+        "message": message,
+        "source": {"component": "rollouts-controller"},
+        "firstTimestamp": time,
+        "lastTimestamp": time,
+        "count": 1,
+    })
+}

@@ -1,0 +1,199 @@
+//! The world of one Rollout, from what is known of the cluster.
+
+use crate::api::{Api, ApiError, Key};
+use crate::cache::Cache;
+use crate::resource::{
+    ANALYSIS_RUN, ANALYSIS_TEMPLATE, CLUSTER_ANALYSIS_TEMPLATE, EXPERIMENT, POD, REPLICA_SET,
+    Resource, SERVICE, workload,
+};
+use serde_json::Value;
+use sluice_argo::api::{
+    AnalysisTemplate, AnalysisTemplateRef, LabelSelector, ObjectMeta, POD_TEMPLATE_HASH_LABEL,
+    PodTemplate, Rollout, Time,
+};
+use sluice_argo::rollout::{
+    MANAGED_BY, Pod, ReplicaSet, Service, Workload, World, candidate_name, needs_pods,
+    service_names,
+};
+use sluice_model::time::Timestamp;
+use std::collections::BTreeMap;
+
+/// A Rollout's world, and what it needs watched that is not watched yet.
+pub(crate) struct Gathered {
+    pub(crate) world: World,
+    /// Kinds that have to be watched before a decision can be made.
+    pub(crate) missing: Vec<Resource>,
+}
+
+/// What is known about a Rollout and what belongs to it.
+///
+/// # Errors
+/// When its pods are needed and cannot be listed.
+pub(crate) async fn world<A: Api>(
+    api: &A,
+    cache: &Cache,
+    mut rollout: Rollout,
+    now: Timestamp,
+) -> Result<Gathered, ApiError> {
+    let namespace = rollout.metadata.namespace.clone();
+    let uid = rollout.metadata.uid.clone();
+    let mut gathered = Gathered {
+        world: World::default(),
+        missing: Vec::new(),
+    };
+    gathered.world.workload = resolve(cache, &mut rollout, &mut gathered.missing);
+    let replica_sets: Vec<ReplicaSet> = cache.owned(&uid, REPLICA_SET);
+    let candidate = candidate_name(&rollout);
+    let is_own = replica_sets
+        .iter()
+        .any(|set| set.metadata.name == candidate);
+    gathered.world.name_taken = !is_own
+        && cache
+            .version(&Key::new(REPLICA_SET, &namespace, &candidate))
+            .is_some();
+    for name in service_names(&rollout) {
+        let found: Option<Value> = cache.get(&Key::new(SERVICE, &namespace, name));
+        if let Some(found) = found {
+            let service = service(&found);
+            gathered.world.services.insert(name.to_owned(), service);
+        }
+    }
+    gathered.world.runs = cache.owned(&uid, ANALYSIS_RUN);
+    gathered.world.experiments = cache.owned(&uid, EXPERIMENT);
+    gathered.world.templates = templates(cache, &rollout);
+    if needs_pods(&rollout, now) {
+        gathered.world.pods = pods(api, &rollout, &replica_sets).await?;
+    }
+    gathered.world.replica_sets = replica_sets;
+    gathered.world.rollout = rollout;
+    Ok(gathered)
+}
+
+/// Puts the template and selector of the workload that a Rollout refers to into it.
+fn resolve(cache: &Cache, rollout: &mut Rollout, missing: &mut Vec<Resource>) -> Option<Workload> {
+    let reference = rollout.spec.workload_ref.as_ref()?;
+    let resource = workload(&reference.api_version, &reference.kind)?;
+    if !cache.is_synced(resource) {
+        missing.push(resource);
+        return None;
+    }
+    let key = Key::new(resource, &rollout.metadata.namespace, &reference.name);
+    let found: Value = cache.get(&key)?;
+    let template = match found.pointer("/spec/template") {
+        Some(template) => template,
+        None => found.get("template")?,
+    };
+    let template: PodTemplate = serde_json::from_value(template.clone()).ok()?;
+    if rollout.spec.template == PodTemplate::default() {
+        rollout.spec.template = template;
+    }
+    let selector: Option<LabelSelector> = found
+        .pointer("/spec/selector")
+        .and_then(|selector| serde_json::from_value(selector.clone()).ok());
+    if rollout.spec.selector.is_none() {
+        rollout.spec.selector = selector;
+    }
+    let number = |path: &str| found.pointer(path).and_then(Value::as_i64);
+    Some(Workload {
+        generation: number("/metadata/generation").unwrap_or(0),
+        replicas: number("/spec/replicas").and_then(|replicas| i32::try_from(replicas).ok()),
+    })
+}
+
+fn service(object: &Value) -> Service {
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
+    let selector = object.pointer("/spec/selector");
+    let annotations = object.pointer("/metadata/annotations");
+    Service {
+        hash: text(selector.and_then(|selector| selector.get(POD_TEMPLATE_HASH_LABEL)))
+            .unwrap_or_default(),
+        managed_by: text(annotations.and_then(|annotations| annotations.get(MANAGED_BY))),
+    }
+}
+
+/// The analysis templates that a Rollout names, and those that they name.
+fn templates(cache: &Cache, rollout: &Rollout) -> Vec<AnalysisTemplate> {
+    let mut wanted: Vec<AnalysisTemplateRef> = Vec::new();
+    let strategy = &rollout.spec.strategy;
+    if let Some(canary) = &strategy.canary {
+        let beside = canary.analysis.iter().map(|analysis| &analysis.analysis);
+        let between = canary
+            .steps
+            .iter()
+            .filter_map(|step| step.analysis.as_ref());
+        for analysis in beside.chain(between) {
+            wanted.extend(analysis.templates.iter().cloned());
+        }
+    }
+    if let Some(blue_green) = &strategy.blue_green {
+        let before = blue_green.pre_promotion_analysis.iter();
+        for analysis in before.chain(&blue_green.post_promotion_analysis) {
+            wanted.extend(analysis.templates.iter().cloned());
+        }
+    }
+    let mut found: BTreeMap<Key, AnalysisTemplate> = BTreeMap::new();
+    while let Some(reference) = wanted.pop() {
+        let of_cluster = reference.cluster_scope == Some(true);
+        let key = if of_cluster {
+            Key::new(CLUSTER_ANALYSIS_TEMPLATE, "", &reference.template_name)
+        } else {
+            let namespace = &rollout.metadata.namespace;
+            Key::new(ANALYSIS_TEMPLATE, namespace, &reference.template_name)
+        };
+        if found.contains_key(&key) {
+            continue;
+        }
+        if let Some(template) = cache.get::<AnalysisTemplate>(&key) {
+            wanted.extend(template.spec.templates.iter().cloned());
+            found.insert(key, template);
+        }
+    }
+    found.into_values().collect()
+}
+
+async fn pods<A: Api>(
+    api: &A,
+    rollout: &Rollout,
+    sets: &[ReplicaSet],
+) -> Result<Vec<Pod>, ApiError> {
+    let selector = rollout.spec.selector.clone().unwrap_or_default();
+    let namespace = &rollout.metadata.namespace;
+    let objects = api.list(POD, namespace, &selector_text(&selector)).await?;
+    Ok(objects
+        .iter()
+        .filter_map(|object| pod(object, sets))
+        .collect())
+}
+
+/// A pod, if it is one of these ReplicaSets'.
+fn pod(object: &Value, sets: &[ReplicaSet]) -> Option<Pod> {
+    let metadata: ObjectMeta = serde_json::from_value(object.get("metadata")?.clone()).ok()?;
+    let owners = object.pointer("/metadata/ownerReferences")?.as_array()?;
+    let set = sets.iter().find(|set| {
+        owners
+            .iter()
+            .any(|owner| owner["uid"] == set.metadata.uid.as_str())
+    })?;
+    let conditions = object
+        .pointer("/status/conditions")
+        .and_then(Value::as_array);
+    let ready = conditions
+        .into_iter()
+        .flatten()
+        .find(|condition| condition["type"] == "Ready" && condition["status"] == "True");
+    let since = ready
+        .and_then(|condition| condition["lastTransitionTime"].as_str())
+        .and_then(|text| Time::parse(text).ok());
+    Some(Pod {
+        replica_set: set.metadata.name.clone(),
+        created_at: metadata.creation_timestamp.unwrap_or_default().0,
+        deleting: metadata.is_deleting(),
+        ready_since: since.map(|time| time.0),
+        name: metadata.name,
+    })
+}
+
+/// A selector as a query.
+pub(crate) fn selector_text(selector: &LabelSelector) -> String {
+    sluice_argo::rollout::selector_text(selector)
+}

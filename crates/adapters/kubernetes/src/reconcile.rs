@@ -1,0 +1,412 @@
+//! One Rollout: look, decide, write.
+
+use crate::api::{Api, ApiError, Key, Patch, Reason};
+use crate::cache::Cache;
+use crate::events::Events;
+use crate::gather;
+use crate::queue::Outcome;
+use crate::resource::{ANALYSIS_RUN, EXPERIMENT, POD, REPLICA_SET, Resource, SERVICE, workload};
+use serde_json::{Map, Value, json};
+use sluice_argo::api::{
+    AnalysisRun, POD_TEMPLATE_HASH_LABEL, PodTemplateMetadata, Rollout, RolloutStatus,
+};
+use sluice_argo::rollout::{
+    self, INSTANCE_ID_LABEL, MANAGED_BY, ReplicaSet, Routing, RunRequest, World, Write,
+};
+use sluice_argo::template::sync_metadata;
+use sluice_model::time::Timestamp;
+use std::time::Duration;
+
+/// What looking at a Rollout needs.
+pub(crate) struct Reconciler<'a, A> {
+    pub(crate) api: &'a A,
+    pub(crate) cache: &'a Cache,
+    pub(crate) events: &'a Events,
+    /// The controller's name among others; empty for the one that takes objects without a name.
+    pub(crate) instance_id: &'a str,
+}
+
+/// How looking at a Rollout ended, and what has to be watched before it can be looked at.
+pub(crate) struct Look {
+    pub(crate) outcome: Outcome,
+    pub(crate) missing: Vec<Resource>,
+}
+
+impl Look {
+    fn done(wait: Option<Duration>) -> Self {
+        Look {
+            outcome: Outcome::Done(wait),
+            missing: Vec::new(),
+        }
+    }
+}
+
+impl<A: Api> Reconciler<'_, A> {
+    /// Looks at a Rollout, decides, and writes what follows.
+    pub(crate) async fn rollout(&self, key: &Key, now: Timestamp) -> Look {
+        let Some(rollout) = self.cache.get::<Rollout>(key) else {
+            return Look::done(None);
+        };
+        if !self.is_own(&rollout) {
+            return Look::done(None);
+        }
+        match self.look(key, rollout, now).await {
+            Ok(look) => look,
+            Err(cause) => {
+                if cause.reason == Reason::Conflict {
+                    tracing::debug!(%key, %cause, "somebody else wrote first");
+                } else {
+                    tracing::warn!(%key, %cause, "a write failed; it is tried again");
+                }
+                Look {
+                    outcome: Outcome::Failed(cause.retry_after),
+                    missing: Vec::new(),
+                }
+            }
+        }
+    }
+
+    /// Whether the Rollout is this controller's and not another instance's.
+    fn is_own(&self, rollout: &Rollout) -> bool {
+        let label = rollout.metadata.labels.get(INSTANCE_ID_LABEL);
+        label.map_or("", String::as_str) == self.instance_id
+    }
+
+    async fn look(&self, key: &Key, rollout: Rollout, now: Timestamp) -> Result<Look, ApiError> {
+        let gathered = gather::world(self.api, self.cache, rollout, now).await?;
+        if !gathered.missing.is_empty() {
+            return Ok(Look {
+                outcome: Outcome::Done(None),
+                missing: gathered.missing,
+            });
+        }
+        let world = gathered.world;
+        let decision = rollout::decide(&world, now);
+        let mut noted = world.rollout.status.clone();
+        let mut changed = false;
+        for write in decision.writes {
+            changed |= self.write(key, &world, &mut noted, write, now).await?;
+        }
+        if changed {
+            // What was written is a new world; nothing else may ever happen in it.
+            return Ok(Look {
+                outcome: Outcome::Again,
+                missing: Vec::new(),
+            });
+        }
+        let wait = decision.wake_at.map(|at| at.since(now));
+        Ok(Look::done(wait))
+    }
+
+    /// Writes; true when something is different now.
+    async fn write(
+        &self,
+        key: &Key,
+        world: &World,
+        noted: &mut RolloutStatus,
+        write: Write,
+        now: Timestamp,
+    ) -> Result<bool, ApiError> {
+        let namespace = key.namespace.as_str();
+        match write {
+            Write::DefaultReplicas => {
+                self.patch_rollout(key, None, json!({"spec": {"replicas": 1}}))
+                    .await
+            }
+            Write::AnnotateRollout(annotations) => {
+                let patch = json!({"metadata": {"annotations": annotations}});
+                self.patch_rollout(key, None, patch).await
+            }
+            Write::CreateReplicaSet(object) => {
+                self.create_replica_set(key, world, noted, &object, now)
+                    .await
+            }
+            Write::PatchReplicaSet { name, operations } => {
+                let target = Key::new(REPLICA_SET, namespace, &name);
+                self.patch(&target, None, &Patch::Operations(operations))
+                    .await
+            }
+            Write::DeleteReplicaSet { name } => {
+                self.delete(&Key::new(REPLICA_SET, namespace, &name)).await
+            }
+            Write::SwitchService { name, hash, claim } => {
+                let mut patch = json!({"spec": {"selector": {POD_TEMPLATE_HASH_LABEL: hash}}});
+                if claim {
+                    patch["metadata"] = json!({"annotations": {MANAGED_BY: key.name}});
+                }
+                let target = Key::new(SERVICE, namespace, &name);
+                let patch = self.at_known_version(&target, patch);
+                self.patch(&target, None, &Patch::Merge(patch)).await
+            }
+            Write::Route(routing) => self.route(world, &routing).await,
+            Write::SyncPods {
+                replica_set,
+                existing,
+                wanted,
+            } => {
+                self.sync_pods(world, &replica_set, &existing, &wanted)
+                    .await
+            }
+            Write::EvictPods(names) => self.evict(namespace, names).await,
+            Write::StartRun(request) => self.start_run(key, world, request).await,
+            Write::TerminateRun(name) => {
+                self.terminate(&Key::new(ANALYSIS_RUN, namespace, &name))
+                    .await
+            }
+            Write::DeleteRun(name) => self.delete(&Key::new(ANALYSIS_RUN, namespace, &name)).await,
+            Write::StartExperiment(experiment) => {
+                self.create(EXPERIMENT, namespace, &json!(experiment)).await
+            }
+            Write::TerminateExperiment(name) => {
+                self.terminate(&Key::new(EXPERIMENT, namespace, &name))
+                    .await
+            }
+            Write::DeleteExperiment(name) => {
+                self.delete(&Key::new(EXPERIMENT, namespace, &name)).await
+            }
+            Write::ScaleWorkload(replicas) => self.scale_workload(world, replicas).await,
+            Write::Status(status) => {
+                let changed = self.write_status(key, noted, &status).await?;
+                *noted = *status;
+                Ok(changed)
+            }
+            Write::Event(event) => {
+                self.events.record(key, &world.rollout.metadata.uid, event);
+                Ok(false)
+            }
+            Write::Completed(_) => Ok(false),
+        }
+    }
+
+    async fn create_replica_set(
+        &self,
+        key: &Key,
+        world: &World,
+        noted: &RolloutStatus,
+        object: &Value,
+        now: Timestamp,
+    ) -> Result<bool, ApiError> {
+        let Err(cause) = self.create(REPLICA_SET, &key.namespace, object).await else {
+            return Ok(true);
+        };
+        match cause.reason {
+            Reason::AlreadyExists => {
+                // It may be ours, created and not yet seen.
+                let name = object.pointer("/metadata/name").and_then(Value::as_str);
+                let target = Key::new(REPLICA_SET, &key.namespace, name.unwrap_or_default());
+                let existing = self.api.get(&target).await?;
+                self.cache.put(REPLICA_SET, existing);
+                Err(cause)
+            }
+            Reason::Refused => {
+                let name = rollout::candidate_name(&world.rollout);
+                let (event, status) =
+                    rollout::creation_failed(&world.rollout, &name, &cause.message, now);
+                if status != *noted {
+                    self.events.record(key, &world.rollout.metadata.uid, event);
+                    self.write_status(key, noted, &status).await?;
+                }
+                Err(cause)
+            }
+            _ => Err(cause),
+        }
+    }
+
+    async fn write_status(
+        &self,
+        key: &Key,
+        before: &RolloutStatus,
+        after: &RolloutStatus,
+    ) -> Result<bool, ApiError> {
+        let Some(patch) = merge_patch(&json!(before), &json!(after)) else {
+            return Ok(false);
+        };
+        self.patch_rollout(key, Some("status"), json!({"status": patch}))
+            .await
+    }
+
+    async fn patch_rollout(
+        &self,
+        key: &Key,
+        subresource: Option<&'static str>,
+        patch: Value,
+    ) -> Result<bool, ApiError> {
+        let patch = self.at_known_version(key, patch);
+        self.patch(key, subresource, &Patch::Merge(patch)).await
+    }
+
+    /// The patch, which is refused when the object is not the version any more that the decision knew.
+    fn at_known_version(&self, key: &Key, mut patch: Value) -> Value {
+        if let Some(version) = self.cache.version(key) {
+            patch["metadata"]["resourceVersion"] = json!(version.to_string());
+        }
+        patch
+    }
+
+    /// No plugin and no object of a router is written yet: the routers come with `formats/routers`.
+    async fn route(&self, world: &World, routing: &Routing) -> Result<bool, ApiError> {
+        let _ = (world, routing);
+        Ok(false)
+    }
+
+    async fn start_run(
+        &self,
+        key: &Key,
+        world: &World,
+        request: RunRequest,
+    ) -> Result<bool, ApiError> {
+        let run: AnalysisRun = crate::runs::object(world, request)
+            .map_err(|cause| ApiError::new(Reason::Refused, cause))?;
+        self.create(ANALYSIS_RUN, &key.namespace, &json!(run)).await
+    }
+
+    async fn terminate(&self, target: &Key) -> Result<bool, ApiError> {
+        let patch = Patch::Merge(json!({"spec": {"terminate": true}}));
+        match self.patch(target, None, &patch).await {
+            Err(cause) if cause.reason == Reason::NotFound => Ok(false),
+            done => done,
+        }
+    }
+
+    async fn scale_workload(&self, world: &World, replicas: i32) -> Result<bool, ApiError> {
+        let Some(reference) = &world.rollout.spec.workload_ref else {
+            return Ok(false);
+        };
+        let Some(resource) = workload(&reference.api_version, &reference.kind) else {
+            return Ok(false);
+        };
+        let target = Key::new(resource, &world.rollout.metadata.namespace, &reference.name);
+        let patch = Patch::Merge(json!({"spec": {"replicas": replicas}}));
+        self.patch(&target, None, &patch).await
+    }
+
+    /// Evicts pods; those that a disruption budget protects are tried again later.
+    async fn evict(&self, namespace: &str, names: Vec<String>) -> Result<bool, ApiError> {
+        let mut evicted = false;
+        for name in names {
+            match self.api.evict(&Key::new(POD, namespace, &name)).await {
+                Ok(()) => evicted = true,
+                Err(cause)
+                    if matches!(
+                        cause.reason,
+                        Reason::TooManyRequests | Reason::NotFound | Reason::Conflict
+                    ) =>
+                {
+                    tracing::info!(namespace, pod = name, %cause, "a pod is not evicted now");
+                }
+                Err(cause) => return Err(cause),
+            }
+        }
+        // Counts follow later; with them comes the next look.
+        if evicted {
+            tracing::info!(namespace, "pods are replaced for a restart");
+        }
+        Ok(false)
+    }
+
+    async fn sync_pods(
+        &self,
+        world: &World,
+        replica_set: &str,
+        existing: &PodTemplateMetadata,
+        wanted: &PodTemplateMetadata,
+    ) -> Result<bool, ApiError> {
+        let namespace = &world.rollout.metadata.namespace;
+        let mut sets = world.replica_sets.iter();
+        let Some(set) = sets.find(|set| set.metadata.name == replica_set) else {
+            return Ok(false);
+        };
+        let selector = gather::selector_text(&set.spec.selector);
+        for pod in self.api.list(POD, namespace, &selector).await? {
+            if let Some((name, patch)) = pod_patch(&pod, set, existing, wanted) {
+                let target = Key::new(POD, namespace, &name);
+                let done = self.api.patch(&target, None, &Patch::Merge(patch)).await;
+                if let Err(cause) = done
+                    && cause.reason != Reason::NotFound
+                {
+                    return Err(cause);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    async fn create(
+        &self,
+        resource: Resource,
+        namespace: &str,
+        object: &Value,
+    ) -> Result<bool, ApiError> {
+        let stored = self.api.create(resource, namespace, object).await?;
+        self.learn(resource, stored);
+        Ok(true)
+    }
+
+    async fn patch(
+        &self,
+        target: &Key,
+        subresource: Option<&'static str>,
+        patch: &Patch,
+    ) -> Result<bool, ApiError> {
+        let stored = self.api.patch(target, subresource, patch).await?;
+        self.learn(target.resource, stored);
+        Ok(true)
+    }
+
+    async fn delete(&self, target: &Key) -> Result<bool, ApiError> {
+        match self.api.delete(target).await {
+            Err(cause) if cause.reason != Reason::NotFound => Err(cause),
+            _ => Ok(false),
+        }
+    }
+
+    /// What was written is known at once.
+    fn learn(&self, resource: Resource, stored: Value) {
+        self.cache.put(resource, stored);
+    }
+}
+
+fn pod_patch(
+    pod: &Value,
+    set: &ReplicaSet,
+    existing: &PodTemplateMetadata,
+    wanted: &PodTemplateMetadata,
+) -> Option<(String, Value)> {
+    let metadata: sluice_argo::api::ObjectMeta =
+        serde_json::from_value(pod.get("metadata")?.clone()).ok()?;
+    let owners = pod.pointer("/metadata/ownerReferences")?.as_array()?;
+    let is_own = owners
+        .iter()
+        .any(|owner| owner["uid"] == set.metadata.uid.as_str());
+    if !is_own {
+        return None;
+    }
+    let (labels, annotations) =
+        sync_metadata(&metadata.labels, &metadata.annotations, existing, wanted);
+    let patch = merge_patch(
+        &json!({"labels": metadata.labels, "annotations": metadata.annotations}),
+        &json!({"labels": labels, "annotations": annotations}),
+    )?;
+    Some((metadata.name, json!({"metadata": patch})))
+}
+
+/// The merge patch from one value to another; `None` when they are the same.
+pub(crate) fn merge_patch(before: &Value, after: &Value) -> Option<Value> {
+    let (Value::Object(before), Value::Object(after)) = (before, after) else {
+        return (before != after).then(|| after.clone());
+    };
+    let mut patch = Map::new();
+    for (key, value) in after {
+        let change = match before.get(key) {
+            Some(known) => merge_patch(known, value),
+            None => Some(value.clone()),
+        };
+        if let Some(change) = change {
+            patch.insert(key.clone(), change);
+        }
+    }
+    for key in before.keys().filter(|key| !after.contains_key(*key)) {
+        patch.insert(key.clone(), Value::Null);
+    }
+    (!patch.is_empty()).then_some(Value::Object(patch))
+}

@@ -1,0 +1,103 @@
+//! The kinds of objects that the controller reads and writes.
+
+/// A kind of object, and where an API server serves it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Resource {
+    /// The API group; empty for the core.
+    pub(crate) group: &'static str,
+    /// The version.
+    pub(crate) version: &'static str,
+    /// The kind.
+    pub(crate) kind: &'static str,
+    /// The name in paths.
+    pub(crate) plural: &'static str,
+    /// Whether objects live in a namespace.
+    pub(crate) namespaced: bool,
+}
+
+impl Resource {
+    const fn new(
+        group: &'static str,
+        version: &'static str,
+        kind: &'static str,
+        plural: &'static str,
+    ) -> Self {
+        Resource {
+            group,
+            version,
+            kind,
+            plural,
+            namespaced: true,
+        }
+    }
+
+    /// `group/version`, or the version alone for the core.
+    #[must_use]
+    pub(crate) fn api_version(&self) -> String {
+        if self.group.is_empty() {
+            self.version.to_owned()
+        } else {
+            format!("{}/{}", self.group, self.version)
+        }
+    }
+
+    /// The path of all its objects, in a namespace or everywhere.
+    #[must_use]
+    pub(crate) fn path(&self, namespace: Option<&str>) -> String {
+        let root = if self.group.is_empty() {
+            format!("/api/{}", self.version)
+        } else {
+            format!("/apis/{}/{}", self.group, self.version)
+        };
+        match namespace.filter(|namespace| self.namespaced && !namespace.is_empty()) {
+            Some(namespace) => format!("{root}/namespaces/{namespace}/{}", self.plural),
+            None => format!("{root}/{}", self.plural),
+        }
+    }
+}
+
+const ARGO: &str = "argoproj.io";
+
+/// Rollouts.
+pub(crate) const ROLLOUT: Resource = Resource::new(ARGO, "v1alpha1", "Rollout", "rollouts");
+/// Analysis runs.
+pub(crate) const ANALYSIS_RUN: Resource =
+    Resource::new(ARGO, "v1alpha1", "AnalysisRun", "analysisruns");
+/// Analysis templates of a namespace.
+pub(crate) const ANALYSIS_TEMPLATE: Resource =
+    Resource::new(ARGO, "v1alpha1", "AnalysisTemplate", "analysistemplates");
+/// Analysis templates of the whole cluster.
+pub(crate) const CLUSTER_ANALYSIS_TEMPLATE: Resource = Resource {
+    namespaced: false,
+    ..Resource::new(
+        ARGO,
+        "v1alpha1",
+        "ClusterAnalysisTemplate",
+        "clusteranalysistemplates",
+    )
+};
+/// Experiments.
+pub(crate) const EXPERIMENT: Resource =
+    Resource::new(ARGO, "v1alpha1", "Experiment", "experiments");
+/// ReplicaSets.
+pub(crate) const REPLICA_SET: Resource = Resource::new("apps", "v1", "ReplicaSet", "replicasets");
+/// Deployments, for `workloadRef`.
+pub(crate) const DEPLOYMENT: Resource = Resource::new("apps", "v1", "Deployment", "deployments");
+/// Pod templates, for `workloadRef`.
+pub(crate) const POD_TEMPLATE: Resource = Resource::new("", "v1", "PodTemplate", "podtemplates");
+/// Services.
+pub(crate) const SERVICE: Resource = Resource::new("", "v1", "Service", "services");
+/// Pods: listed where they are needed, never watched.
+pub(crate) const POD: Resource = Resource::new("", "v1", "Pod", "pods");
+/// Events.
+pub(crate) const EVENT: Resource = Resource::new("", "v1", "Event", "events");
+/// Leases, for the election of a leader.
+pub(crate) const LEASE: Resource = Resource::new("coordination.k8s.io", "v1", "Lease", "leases");
+
+/// The kind of workload that a Rollout may refer to.
+#[must_use]
+pub(crate) fn workload(api_version: &str, kind: &str) -> Option<Resource> {
+    [DEPLOYMENT, REPLICA_SET, POD_TEMPLATE]
+        .into_iter()
+        .find(|resource| resource.kind == kind && resource.api_version() == api_version)
+}

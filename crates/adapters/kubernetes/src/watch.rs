@@ -1,0 +1,165 @@
+//! Keeps the cache up to date: everything of a kind is listed once, and watched from there.
+
+use crate::api::{ApiError, Key, Reason};
+use crate::cache::{Cache, Change, key_of, version_of};
+use crate::client::{ClusterApi, Page, failure};
+use crate::resource::Resource;
+use futures_util::{StreamExt, pin_mut};
+use kube::core::WatchEvent;
+use serde_json::Value;
+use std::collections::HashSet;
+use std::time::Duration;
+
+/// The first wait after a failure; it doubles up to [`BACKOFF_MAX`].
+const BACKOFF_MIN: Duration = Duration::from_millis(250);
+/// The longest wait.
+const BACKOFF_MAX: Duration = Duration::from_secs(30);
+/// After which time without any event, bookmarks included, a watch is taken for dead.
+const SILENCE_MAX: Duration = Duration::from_secs(300);
+
+/// Something that happened to an object.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    pub(crate) key: Key,
+    /// The identity of the object that controls it.
+    pub(crate) owner: Option<Box<str>>,
+}
+
+/// Watches a kind until the task ends. `tell` hears of every change.
+pub(crate) async fn watch(
+    api: &ClusterApi,
+    cache: &Cache,
+    resource: Resource,
+    namespace: Option<&str>,
+    tell: impl Fn(Seen),
+) {
+    let mut wait = BACKOFF_MIN;
+    loop {
+        match list(api, cache, resource, namespace, &tell).await {
+            Ok(version) => {
+                wait = BACKOFF_MIN;
+                follow(api, cache, resource, namespace, version, &tell).await;
+            }
+            Err(cause) => {
+                tracing::warn!(kind = resource.kind, %cause, "objects cannot be listed; it is tried again");
+            }
+        }
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(BACKOFF_MAX);
+    }
+}
+
+async fn list(
+    api: &ClusterApi,
+    cache: &Cache,
+    resource: Resource,
+    namespace: Option<&str>,
+    tell: &impl Fn(Seen),
+) -> Result<u64, ApiError> {
+    let mut seen = HashSet::new();
+    let mut version = 0;
+    let mut after: Option<String> = None;
+    loop {
+        let page: Page = match api.page(resource, namespace, after.as_deref()).await {
+            Ok(page) => page,
+            // A kind that the cluster does not know has no objects.
+            Err(cause) if cause.reason == Reason::NotFound && after.is_none() => Page {
+                items: Vec::new(),
+                version: 0,
+                next: None,
+            },
+            Err(cause) => return Err(cause),
+        };
+        if version == 0 {
+            // All pages are of the first one's version.
+            version = page.version;
+        }
+        for object in page.items {
+            seen.insert(key_of(resource, &object));
+            learn(cache, resource, object, tell);
+        }
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    for (key, owner) in cache.retain(resource, &seen, version) {
+        tell(Seen { key, owner });
+    }
+    if version == 0 {
+        return Err(ApiError::new(
+            Reason::NotFound,
+            format!("the cluster does not know {}", resource.plural),
+        ));
+    }
+    Ok(version)
+}
+
+/// Follows what happens until the version is too old for the server, or something fails.
+async fn follow(
+    api: &ClusterApi,
+    cache: &Cache,
+    resource: Resource,
+    namespace: Option<&str>,
+    mut version: u64,
+    tell: &impl Fn(Seen),
+) {
+    loop {
+        let events = match api.watch(resource, namespace, version).await {
+            Ok(events) => events,
+            Err(cause) => {
+                tracing::warn!(kind = resource.kind, %cause, "a watch cannot begin; everything is listed again");
+                return;
+            }
+        };
+        pin_mut!(events);
+        loop {
+            let event = match tokio::time::timeout(SILENCE_MAX, events.next()).await {
+                Ok(Some(event)) => event,
+                // The server ends a watch after its time; it goes on from where it was.
+                Ok(None) | Err(_) => break,
+            };
+            match event {
+                Ok(WatchEvent::Added(object) | WatchEvent::Modified(object)) => {
+                    version = version.max(version_of(&object));
+                    learn(cache, resource, object, tell);
+                }
+                Ok(WatchEvent::Deleted(object)) => {
+                    version = version.max(version_of(&object));
+                    forget(cache, resource, &object, tell);
+                }
+                Ok(WatchEvent::Bookmark(bookmark)) => {
+                    let noted = bookmark.metadata.resource_version.parse().unwrap_or(0);
+                    version = version.max(noted);
+                }
+                Ok(WatchEvent::Error(status)) => {
+                    tracing::info!(
+                        kind = resource.kind,
+                        code = status.code,
+                        cause = status.message,
+                        "a watch ended; everything is listed again"
+                    );
+                    return;
+                }
+                Err(cause) => {
+                    let cause = failure(&cause);
+                    tracing::info!(kind = resource.kind, %cause, "a watch broke; everything is listed again");
+                    return;
+                }
+            }
+        }
+    }
+}
+
+fn learn(cache: &Cache, resource: Resource, object: Value, tell: &impl Fn(Seen)) {
+    let key = key_of(resource, &object);
+    if let Change::Newer(owner) = cache.put(resource, object) {
+        tell(Seen { key, owner });
+    }
+}
+
+fn forget(cache: &Cache, resource: Resource, object: &Value, tell: &impl Fn(Seen)) {
+    let key = key_of(resource, object);
+    let owner = cache.remove(&key, version_of(object));
+    tell(Seen { key, owner });
+}

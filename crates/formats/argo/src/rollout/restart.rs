@@ -1,0 +1,95 @@
+//! Pods that are replaced because somebody asked for a restart.
+
+use super::turn::Turn;
+use super::world::World;
+use super::write::Write;
+use crate::api::Rollout;
+use crate::workload::MoveBounds;
+use sluice_model::time::Timestamp;
+use std::time::Duration;
+
+/// After which time a restart goes on if nothing happens: a disruption budget says nothing when it allows
+/// more.
+const RETRY: Duration = Duration::from_secs(30);
+
+fn is_due(rollout: &Rollout, now: Timestamp) -> bool {
+    rollout
+        .spec
+        .restart_at
+        .is_some_and(|at| rollout.status.restarted_at != Some(at) && now > at.0)
+}
+
+/// Whether a decision needs the Rollout's pods.
+#[must_use]
+pub fn needs_pods(rollout: &Rollout, now: Timestamp) -> bool {
+    is_due(rollout, now)
+}
+
+/// Evicts the pods that are older than the restart, at most as many at a time as may be unavailable, and at
+/// least one. True while some were evicted in this turn: counts that were read before say nothing then.
+pub(super) fn run(turn: &mut Turn<'_>) -> bool {
+    let rollout = turn.rollout;
+    let Some(at) = rollout.spec.restart_at else {
+        return false;
+    };
+    if !is_due(rollout, turn.now) {
+        if turn.now <= at.0 {
+            turn.wake(at.0.shifted(1));
+        }
+        return false;
+    }
+    let older = in_order(turn, at.0);
+    if older.is_empty() {
+        turn.next.restarted_at = Some(at);
+        return false;
+    }
+    let now = turn.now;
+    turn.wake(now.after(RETRY));
+    let evicted: Vec<String> = older
+        .into_iter()
+        .take(usize::try_from(allowed(turn)).unwrap_or(0))
+        .collect();
+    if evicted.is_empty() {
+        return false;
+    }
+    turn.write(Write::EvictPods(evicted));
+    true
+}
+
+/// The pods to replace: stable's, then the new revision's, then older ones'.
+fn in_order(turn: &Turn<'_>, at: Timestamp) -> Vec<String> {
+    let rank = |replica_set: &str| {
+        let is =
+            |set: Option<usize>| set.is_some_and(|at| turn.sets[at].metadata.name == replica_set);
+        match () {
+            () if is(turn.stable) => 0,
+            () if is(turn.new) => 1,
+            () => 2,
+        }
+    };
+    let World { pods, .. } = turn.world;
+    let mut older: Vec<_> = pods
+        .iter()
+        .filter(|pod| pod.created_at < at && !pod.deleting)
+        .map(|pod| (rank(&pod.replica_set), pod.created_at, pod.name.clone()))
+        .collect();
+    older.sort();
+    older.into_iter().map(|(_, _, name)| name).collect()
+}
+
+fn allowed(turn: &Turn<'_>) -> i32 {
+    let replicas = turn.replicas();
+    let seconds = u64::try_from(turn.rollout.spec.min_ready_seconds).unwrap_or(0);
+    let available = turn.world.pods.iter().filter(|pod| {
+        let ready_for_long = pod
+            .ready_since
+            .is_some_and(|since| turn.now >= since.after(Duration::from_secs(seconds)));
+        ready_for_long && !pod.deleting
+    });
+    let available = i32::try_from(available.count()).unwrap_or(i32::MAX);
+    let bounds = MoveBounds::of(&turn.rollout.spec.strategy, replicas);
+    let at_once = bounds.unavailable.max(1);
+    // At a weight that does not divide evenly there may be more pods than replicas.
+    let pods = turn.sum(|set| set.desired()).max(replicas);
+    available - (pods - at_once)
+}

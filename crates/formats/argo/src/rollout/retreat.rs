@@ -1,0 +1,52 @@
+//! The way back of a canary whose stable side gave up pods.
+
+use super::turn::Turn;
+use crate::workload::{CanaryDemand, canary_demand};
+
+/// The hash that still has traffic, when what is wanted is stable again, and stable is not complete yet.
+pub(super) fn from_hash(turn: &Turn<'_>) -> Option<String> {
+    let canary = turn.strategy()?;
+    if !turn.is_fully_promoted() || canary.traffic_routing.is_none() || !canary.dynamic_stable_scale
+    {
+        return None;
+    }
+    let weights = turn.rollout.status.canary.weights.as_ref()?;
+    let new = turn.new_set()?;
+    let leads_elsewhere = weights.canary.pod_template_hash != new.hash();
+    (leads_elsewhere && new.status.available_replicas < turn.replicas())
+        .then(|| weights.canary.pod_template_hash.clone())
+}
+
+/// The canary's weight on the way back: none, unless stable gave up pods; then no more leaves the canary
+/// than stable has pods for.
+pub(super) fn weight(turn: &Turn<'_>) -> i32 {
+    let (Some(canary), Some(new), Some(stable)) =
+        (turn.strategy(), turn.new_pods(), turn.stable_pods())
+    else {
+        return 0;
+    };
+    let replicas = turn.replicas();
+    if !canary.dynamic_stable_scale || replicas == 0 {
+        return 0;
+    }
+    let whole = canary.max_traffic_weight();
+    let covered = i64::from(whole) * i64::from(stable.available) / i64::from(replicas);
+    let covered = i32::try_from(covered).unwrap_or(i32::MAX);
+    let uncovered = whole.saturating_sub(covered).max(0);
+    let demand = match canary_demand(turn.rollout, Some(new), Some(stable)) {
+        CanaryDemand::Weight(weight) if turn.rollout.status.abort => weight,
+        _ => crate::workload::current_set_weight(turn.rollout),
+    };
+    let Some(weights) = &turn.rollout.status.canary.weights else {
+        return uncovered.max(demand);
+    };
+    let present = weights.canary.weight;
+    if demand <= 0 {
+        // Never more again: stable's pods may come and go.
+        return uncovered.min(present);
+    }
+    if covered < whole.saturating_sub(demand) {
+        return present;
+    }
+    demand.min(present)
+}

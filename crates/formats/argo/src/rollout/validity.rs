@@ -1,0 +1,83 @@
+//! A Rollout that cannot be rolled out says why, and stays as it is.
+
+use super::conditions::{self, Condition};
+use super::turn::Turn;
+use super::world::World;
+use super::write::Write;
+use super::{phase, services};
+use crate::validation::validate;
+use sluice_model::diagnostic::Severity;
+use std::time::Duration;
+
+/// After which time an invalid Rollout is looked at again: what it refers to may come later than it.
+const RETRY: Duration = Duration::from_secs(20);
+
+/// The first thing that is wrong, with where, why and what to do.
+pub(super) fn problem(world: &World) -> Option<String> {
+    let rollout = &world.rollout;
+    if let Some(problem) = &world.problem {
+        return Some(problem.clone());
+    }
+    if let Some(reference) = &rollout.spec.workload_ref
+        && world.workload.is_none()
+    {
+        return Some(format!(
+            "spec.workloadRef: the {} `{}` was not found; create it, or name another one",
+            reference.kind, reference.name
+        ));
+    }
+    let mut problems = validate(rollout).into_iter();
+    if let Some(problem) = problems.find(|problem| problem.severity == Severity::Error) {
+        return Some(problem.to_string());
+    }
+    services::named(rollout).into_iter().find_map(|(field, name)| {
+        let path = format!("spec.strategy.{field}");
+        match world.services.get(name) {
+            None => Some(format!(
+                "{path}: Invalid value: \"{name}\": service \"{name}\" not found; create the Service"
+            )),
+            Some(service) => service
+                .managed_by
+                .as_ref()
+                .filter(|owner| **owner != rollout.metadata.name)
+                .map(|owner| {
+                    format!(
+                        "{path}: Invalid value: \"{name}\": Service \"{name}\" is managed by another Rollout ({owner}); name another Service"
+                    )
+                }),
+        }
+    })
+}
+
+/// Says what is wrong, and leaves everything where it is.
+pub(super) fn refuse(turn: &mut Turn<'_>, problem: &str) {
+    let rollout = turn.rollout;
+    let message = format!(
+        "The Rollout \"{}\" is invalid: {problem}",
+        rollout.metadata.name
+    );
+    let mut next = rollout.status.clone();
+    let noted = conditions::get(&next, "InvalidSpec");
+    let is_new = noted.is_none_or(|noted| noted.message != message);
+    if is_new {
+        conditions::remove(&mut next.conditions, "InvalidSpec");
+        conditions::set(
+            &mut next.conditions,
+            Condition::new("InvalidSpec", "True", "InvalidSpec")
+                .message(message.clone())
+                .at(turn.time()),
+        );
+    }
+    next.observed_generation = rollout.metadata.generation.unwrap_or(0).to_string();
+    let (phase, why) = phase::of(&rollout.spec, &next);
+    next.phase = phase.to_owned();
+    next.message = why;
+    if next != rollout.status {
+        turn.write(Write::Status(Box::new(next)));
+    }
+    if is_new {
+        turn.warning("InvalidSpec", message);
+    }
+    let now = turn.now;
+    turn.wake(now.after(RETRY));
+}

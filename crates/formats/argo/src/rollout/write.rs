@@ -1,0 +1,101 @@
+//! What a decision asks to be written.
+
+use super::traffic::Routing;
+use crate::api::{
+    Experiment, PodTemplateMetadata, RolloutAnalysis, RolloutDurationStatus, RolloutStatus,
+};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// One write. Each is sound by itself: it may be the last one that happens.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Write {
+    /// `spec.replicas: 1`, where it is absent: autoscalers need the number.
+    DefaultReplicas,
+    /// Annotations of the Rollout; `None` removes one.
+    AnnotateRollout(BTreeMap<String, Option<String>>),
+    /// A new ReplicaSet, without pods yet.
+    CreateReplicaSet(Value),
+    /// Changes of a ReplicaSet, as JSON Patch (RFC 6902); a `test` in it fails when somebody else scaled it.
+    PatchReplicaSet {
+        /// Its name.
+        name: String,
+        /// The operations.
+        operations: Vec<Value>,
+    },
+    /// A ReplicaSet beyond the history.
+    DeleteReplicaSet {
+        /// Its name.
+        name: String,
+    },
+    /// Another hash in a Service's selector.
+    SwitchService {
+        /// The Service.
+        name: String,
+        /// The hash.
+        hash: String,
+        /// Whether the Service is claimed for this Rollout with it.
+        claim: bool,
+    },
+    /// What all routers should do.
+    Route(Routing),
+    /// Pods of a ReplicaSet get other labels and annotations, besides what others gave them.
+    SyncPods {
+        /// The ReplicaSet.
+        replica_set: String,
+        /// What its pods may have got before.
+        existing: PodTemplateMetadata,
+        /// What they should have.
+        wanted: PodTemplateMetadata,
+    },
+    /// Pods that are older than the restart: they are evicted, as far as disruption budgets allow.
+    EvictPods(Vec<String>),
+    /// A new AnalysisRun.
+    StartRun(RunRequest),
+    /// An AnalysisRun is no longer needed, and ends.
+    TerminateRun(String),
+    /// An AnalysisRun beyond the history.
+    DeleteRun(String),
+    /// A new Experiment.
+    StartExperiment(Box<Experiment>),
+    /// An Experiment is no longer needed, and ends.
+    TerminateExperiment(String),
+    /// An Experiment beyond the history.
+    DeleteExperiment(String),
+    /// Another number of pods for the workload that the Rollout takes over from.
+    ScaleWorkload(i32),
+    /// The Rollout's status.
+    Status(Box<RolloutStatus>),
+    /// Something that people should see; written when all before it was.
+    Event(Event),
+    /// A rollout ended: for the metrics.
+    Completed(RolloutDurationStatus),
+}
+
+/// An event of a Rollout.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Whether something is wrong.
+    pub warning: bool,
+    /// Why, in one word.
+    pub reason: String,
+    /// Why, for people.
+    pub message: String,
+}
+
+/// An AnalysisRun to be created from templates.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunRequest {
+    /// Its name; free, as far as is known.
+    pub name: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// Its annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// The templates, arguments and the rest.
+    pub analysis: RolloutAnalysis,
+    /// The stable revision's hash, for arguments.
+    pub stable_hash: String,
+    /// The new revision's hash, for arguments.
+    pub latest_hash: String,
+}
