@@ -66,7 +66,7 @@ pub fn outline(plan: &Plan, stable: bool) -> Vec<OutlineStep> {
                 .checks
                 .iter()
                 .chain(&step.checks)
-                .map(check_text)
+                .map(|check| check_text(check, weight))
                 .collect();
             let hooks = hook_texts(step);
             let gate = step.gate.as_ref().map(|gate| gate.name.clone());
@@ -204,8 +204,9 @@ fn match_text(entry: &RequestMatch) -> String {
     texts.join(" and ")
 }
 
-/// A check for people: `errors: failed requests at most 2 × stable + 1 % (1m, 200 samples), else abort`.
-fn check_text(check: &Check) -> String {
+/// A check for people, at a step's weight: `errors: failed requests at most 2 × stable + 1 % (1m, 200 samples), else
+/// abort`.
+fn check_text(check: &Check, weight: Weight) -> String {
     let limit = match &check.limit {
         Limit::Max(max) => format!("at most {}", value_text(check.metric, *max)),
         Limit::Min(min) => format!("at least {}", value_text(check.metric, *min)),
@@ -221,7 +222,7 @@ fn check_text(check: &Check) -> String {
                 margin_text(check.metric, '-', *margin)
             )
         }
-        Limit::NotWorse(limit) => return comparison_text(check, *limit),
+        Limit::NotWorse(limit) => return comparison_text(check, *limit, weight),
         Limit::Alarm(alarm) => return alarm_text(check, alarm),
         Limit::Trend(trend) => return trend_text(check, trend),
         Limit::Condition(condition) => format!("`{}`", condition.text),
@@ -258,8 +259,9 @@ fn trouble_text(trouble: OnTrouble) -> &'static str {
 }
 
 /// A comparison for people: `errors: failed requests not above 1 × stable, each request counts; passes below
-/// 1.5 × stable + 0.5 %, else abort`.
-fn comparison_text(check: &Check, limit: NotWorse) -> String {
+/// 1.5 × stable + 0.5 %, else abort`. What passes depends on the weight.
+fn comparison_text(check: &Check, limit: NotWorse, weight: Weight) -> String {
+    let accepted = limit.accept_margin_at(f64::from(weight.basis_points()) / 10_000.0);
     let rate = |ratio: f64, margin: f64| {
         let margin = match margin {
             0.0 => String::new(),
@@ -280,7 +282,7 @@ fn comparison_text(check: &Check, limit: NotWorse) -> String {
         "{}: {what} not above {}, request by request; passes below {}; else {}",
         check.name,
         rate(limit.ratio, limit.margin),
-        rate(limit.accept_ratio, limit.accept_margin),
+        rate(limit.accept_ratio, accepted),
         trouble_text(check.on_fail)
     )
 }
