@@ -19,6 +19,12 @@ pub const REVISIONS_IN_A_MINUTE: usize = 4;
 /// Longest time whose minutes are read at once: they are held in memory.
 pub const MINUTES_AT_ONCE: Duration = Duration::from_secs(86_400);
 
+const PUT: &str = "INSERT INTO minute (service, at, revision, json) VALUES (?1, ?2, ?3, ?4)
+     ON CONFLICT (service, at, revision) DO UPDATE SET json = excluded.json";
+/// One statement for both ends would look at every minute of the service.
+const FORGET_OLD: &str = "DELETE FROM minute WHERE service = ?1 AND at <= ?2";
+const FORGET_LATER: &str = "DELETE FROM minute WHERE service = ?1 AND at > ?2";
+
 impl Store {
     /// Writes minutes that are over, of one or several services, and drops what is older than [`MINUTES_KEPT`]
     /// before a service's last one, or later than it: then the clock went back, and what it said is not known.
@@ -91,20 +97,47 @@ impl Reader {
 fn put(tx: &Transaction<'_>, service: &ServiceName, minute: &Minute) -> Result<(), Fault> {
     let json = serde_json::to_string(minute)
         .map_err(|error| Fault::value(format_args!("a minute of `{service}`"), error))?;
-    tx.prepare_cached(
-        "INSERT INTO minute (service, at, revision, json) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT (service, at, revision) DO UPDATE SET json = excluded.json",
-    )?
-    .execute((service.as_str(), minute.at.0, minute.revision.0, json))?;
+    tx.prepare_cached(PUT)?
+        .execute((service.as_str(), minute.at.0, minute.revision.0, json))?;
     Ok(())
 }
 
 fn prune(tx: &Transaction<'_>, service: &ServiceName, newest: Timestamp) -> Result<(), Fault> {
     let kept = i64::try_from(MINUTES_KEPT.as_millis()).unwrap_or(i64::MAX);
-    // One statement for both would look at every minute of the service.
-    tx.prepare_cached("DELETE FROM minute WHERE service = ?1 AND at <= ?2")?
+    tx.prepare_cached(FORGET_OLD)?
         .execute((service.as_str(), newest.shifted(-kept).0))?;
-    tx.prepare_cached("DELETE FROM minute WHERE service = ?1 AND at > ?2")?
+    tx.prepare_cached(FORGET_LATER)?
         .execute((service.as_str(), newest.0))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rusqlite::Connection;
+
+    /// The control thread writes minutes between two looks: what that takes must not grow with the history.
+    #[test]
+    fn writing_a_minute_looks_at_no_other_minute() {
+        let folder = tempfile::tempdir().expect("a folder");
+        drop(Store::open(folder.path()).expect("a store"));
+        let database = std::fs::read_dir(folder.path()).expect("a folder");
+        let database = database
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .find(|path| path.extension().is_some_and(|ext| ext == "db"))
+            .expect("a database");
+        let connection = Connection::open(database).expect("a database");
+        for sql in [PUT, FORGET_OLD, FORGET_LATER] {
+            let explained = format!("EXPLAIN QUERY PLAN {sql}");
+            let mut explain = connection.prepare(&explained).expect("a statement");
+            let mut rows = explain.raw_query();
+            while let Some(row) = rows.next().expect("a row") {
+                let step: String = row.get("detail").expect("a step");
+                assert!(
+                    step.starts_with("SEARCH") && step.contains("service=? AND at"),
+                    "{sql}: {step}"
+                );
+            }
+        }
+    }
 }

@@ -423,3 +423,23 @@ fn small_values_are_remembered_and_replaced() {
     store.meta_set("boot", "two").unwrap();
     assert_eq!(store.meta_get("boot").unwrap().as_deref(), Some("two"));
 }
+
+#[test]
+fn what_an_earlier_version_counted_is_left_and_counted_anew() {
+    #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+    struct Books {
+        users: bool,
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let earlier = serde_json::json!({"requests": 7});
+    store.save_ledger(&shop(), Some(&earlier)).unwrap();
+    assert_eq!(store.ledger::<Books>(&shop()).unwrap(), None);
+    let anew = Books { users: true };
+    store.save_ledger(&shop(), Some(&anew)).unwrap();
+    drop(store);
+    let store = Store::open(folder.path()).unwrap();
+    assert_eq!(store.ledger::<Books>(&shop()).unwrap(), Some(anew));
+    store.save_ledger::<Books>(&shop(), None).unwrap();
+    assert_eq!(store.ledger::<Books>(&shop()).unwrap(), None);
+}
