@@ -31,7 +31,23 @@ pub struct Standing {
     step: Option<u32>,
     alarms: BTreeMap<CheckName, Watched>,
     scores: BTreeMap<CheckName, Samples>,
+    #[serde(skip)]
+    last_look: LastLook,
 }
+
+/// When this process looked last: no part of what is stored, nor of what is the same.
+#[derive(Clone, Copy, Debug, Default)]
+struct LastLook(Option<Timestamp>);
+
+impl PartialEq for LastLook {
+    fn eq(&self, _: &LastLook) -> bool {
+        true
+    }
+}
+
+/// Longest time between two looks that counts as watched; the engine's waits say the same. An alarm of longer periods
+/// bears as much as one of them.
+const GAP_MAX: Duration = Duration::from_secs(15);
 
 /// An alarm at work.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -73,6 +89,7 @@ impl Standing {
             step: None,
             alarms: BTreeMap::new(),
             scores: BTreeMap::new(),
+            last_look: LastLook::default(),
         }
     }
 
@@ -97,6 +114,7 @@ impl Standing {
             self.alarms.clear();
             self.scores.clear();
         }
+        let unwatched = Unwatched::between(self.last_look.0.replace(look.now), look.now);
         for check in checks {
             match &check.limit {
                 Limit::Trend(limit) => {
@@ -110,6 +128,7 @@ impl Standing {
                 }
                 Limit::Alarm(settings) => {
                     let known = self.alarms.remove(&check.name);
+                    let known = known.filter(|_| !unwatched.spoils(settings.period));
                     let Some(mut watched) = known.or_else(|| Watched::new(*settings, look)) else {
                         continue;
                     };
@@ -161,6 +180,33 @@ impl Standing {
             }
             Limit::Score(_) => Some(self.scores.get(&check.name)?.measurement(look)),
             _ => None,
+        }
+    }
+}
+
+/// What was not seen before a look.
+#[derive(Clone, Copy, Debug)]
+enum Unwatched {
+    /// Nobody looked for so long: the machine slept, or the clock jumped ahead.
+    For(Duration),
+    /// The clock went back: how long it was is not known.
+    Unknown,
+}
+
+impl Unwatched {
+    fn between(last: Option<Timestamp>, now: Timestamp) -> Unwatched {
+        match last {
+            Some(last) if now < last => Unwatched::Unknown,
+            Some(last) => Unwatched::For(now.since(last)),
+            None => Unwatched::For(Duration::ZERO),
+        }
+    }
+
+    /// Whether an alarm with such periods begins anew: what nobody looked at is no missing data.
+    fn spoils(self, period: Duration) -> bool {
+        match self {
+            Unwatched::For(gap) => gap > period.max(GAP_MAX),
+            Unwatched::Unknown => true,
         }
     }
 }
@@ -354,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn time_in_which_sluice_was_down_is_no_missing_data() {
+    fn time_in_which_nobody_looked_is_no_missing_data() {
         let settings = AlarmSettings {
             breach: Breach::Above,
             threshold: 0.01,
@@ -375,6 +421,14 @@ mod tests {
         assert_eq!(told.last(), Some(&Verdict::Pass));
         let mut standing = standing.reopened();
         assert_eq!(verdict(&mut standing, 140), Verdict::NoData);
+        // Nor is that in which the machine slept, and a clock that went back does not silence it.
+        for from in [1_000, 400] {
+            let told: Vec<Verdict> = (0..=3)
+                .map(|n| verdict(&mut standing, from + n * 10))
+                .collect();
+            use Verdict::{NoData, Pass};
+            assert_eq!(told, [NoData, NoData, NoData, Pass]);
+        }
     }
 
     #[test]
