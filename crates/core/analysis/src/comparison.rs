@@ -12,7 +12,7 @@ use crate::sequential::{culprits, log_mean};
 use crate::words;
 use crate::words::share;
 use sluice_model::plan::{Check, Limit, Metric, NotWorse};
-use sluice_model::{Judgement, Measurement, Sequential, Verdict, WeightCounts};
+use sluice_model::{Judgement, Measurement, Sequential, SplitCounts, Verdict, WeightCounts};
 
 /// Bound on the probability of taking a split that follows its weights for one that does not.
 pub const SPLIT_ALPHA: f64 = 0.001;
@@ -68,8 +68,7 @@ pub fn judge_comparisons(checks: &[(&Check, Option<&Measurement>)]) -> Vec<Judge
 }
 
 /// The logarithm of the mean e-value against "not worse", over the comparisons of a plan, weighted by their
-/// shares. Those without evidence count as nothing, which only makes the mean smaller. Negative infinity when
-/// none has any.
+/// shares. Those without evidence count as an e-value of 1, which says nothing either way; 0 when none has any.
 #[must_use]
 pub fn log_mean_e(judgements: &[Judgement]) -> f64 {
     let weighted: Vec<(f64, f64)> = judgements
@@ -104,7 +103,7 @@ fn worse(compared: &[Compared<'_>]) -> Vec<usize> {
         .iter()
         .map(|one| one.sequential.log_e_worse)
         .collect();
-    // Comparisons without evidence count as nothing: that only makes the mean smaller.
+    // Comparisons without evidence count as an e-value of 1.
     let shares = compared.iter().map(|one| one.limit.share);
     let weighted: Vec<(f64, f64)> = shares.zip(logs.iter().copied()).collect();
     if log_mean(&weighted) < -alpha.ln() {
@@ -117,6 +116,11 @@ fn worse(compared: &[Compared<'_>]) -> Vec<usize> {
     // Together they prove what none proves alone: the strongest is named.
     let strongest = (0..logs.len()).max_by(|a, b| logs[*a].total_cmp(&logs[*b]));
     strongest.into_iter().collect()
+}
+
+/// The sum of counts; those of the log may be anything.
+fn total(counts: impl Iterator<Item = u64>) -> u64 {
+    counts.fold(0, u64::saturating_add)
 }
 
 impl Compared<'_> {
@@ -185,7 +189,7 @@ impl Compared<'_> {
             (metric, _) => words::event(metric).to_owned(),
         };
         let counts = &self.sequential.counts;
-        let sum = |of: fn(&WeightCounts) -> u64| counts.iter().map(of).sum::<u64>();
+        let sum = |of: fn(&WeightCounts) -> u64| total(counts.iter().map(of));
         format!(
             "{} of {} {event}, stable {} of {}",
             sum(|it| it.canary_events),
@@ -197,11 +201,12 @@ impl Compared<'_> {
 
     fn split_is_off(&self) -> String {
         let split = &self.sequential.split;
-        let canary: u64 = split.iter().map(|it| it.canary).sum();
-        let all: u64 = split.iter().map(|it| it.canary + it.baseline).sum();
+        let canary = total(split.iter().map(|it| it.canary));
+        let both = |it: &SplitCounts| it.canary.saturating_add(it.baseline);
+        let all = total(split.iter().map(both));
         let expected: f64 = split
             .iter()
-            .map(|it| share(it.weight) * (it.canary + it.baseline) as f64)
+            .map(|it| share(it.weight) * both(it) as f64)
             .sum();
         format!(
             "the split does not follow the weights: {canary} of {all} requests went to the new side, about {expected:.0} were due; nothing that is compared can be believed until that is explained"
@@ -219,10 +224,8 @@ impl Compared<'_> {
     /// The time until the evidence is expected to suffice, if requests come as they did.
     fn left(&self) -> Option<String> {
         let counts = &self.sequential.counts;
-        let requests: u64 = counts
-            .iter()
-            .map(|it| it.canary_requests + it.baseline_requests)
-            .sum();
+        let both = |it: &WeightCounts| it.canary_requests.saturating_add(it.baseline_requests);
+        let requests = total(counts.iter().map(both));
         let elapsed = self.measurement.window.as_secs_f64();
         let left = self.sequential.requests_left? as f64;
         (requests > 0 && elapsed > 0.0).then(|| words::span(left * elapsed / requests as f64))

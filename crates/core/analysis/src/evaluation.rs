@@ -114,7 +114,10 @@ fn requests_left(limit: &NotWorse, evidence: &Sequential) -> Option<u64> {
     for segment in segments(evidence, evidence.hanging)? {
         betting.close(&segment);
     }
-    let sum = |of: fn(&WeightCounts) -> u64| evidence.counts.iter().map(of).sum::<u64>() as f64;
+    let sum = |of: fn(&WeightCounts) -> u64| {
+        let counts = evidence.counts.iter();
+        counts.map(|it| of(it) as f64).sum::<f64>()
+    };
     let requests = sum(|it| it.canary_requests) + sum(|it| it.baseline_requests);
     let events = sum(|it| it.canary_events) + sum(|it| it.baseline_events);
     let rate = if requests > 0.0 {
@@ -193,8 +196,10 @@ pub(crate) fn segments(evidence: &Sequential, hanging: u64) -> Option<Vec<Segmen
             } else {
                 0
             };
-            let requests = it.canary_requests + it.baseline_requests + more;
-            let counts = Counts::new(it.canary_events + more, it.baseline_events, requests).ok()?;
+            let requests = it.canary_requests.checked_add(it.baseline_requests)?;
+            let requests = requests.checked_add(more)?;
+            let events = it.canary_events.checked_add(more)?;
+            let counts = Counts::new(events, it.baseline_events, requests).ok()?;
             Segment::new(share(it.weight), counts).ok()
         })
         .collect()
