@@ -7,8 +7,10 @@ use super::remembering::stands_alone;
 use crate::notes::{NodeId, Notes};
 use crate::reading::Located;
 use crate::shape::{CheckFields, MatchFields};
-use sluice_model::plan::{Check, GOALS_MAX, GoalLimit, Limit, Metric, Step, goals_of};
+use sluice_model::Weight;
+use sluice_model::plan::{Check, Exposure, GOALS_MAX, GoalLimit, Limit, Metric, Step, goals_of};
 use sluice_model::routes::{Assignment, RequestMatch};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Bound on the probability that the interval of any goal of a release ever misses the truth.
@@ -135,7 +137,16 @@ pub(crate) fn share_out(
             "add `sticky: {cookie: side}` (or a header) to the service",
         );
     }
-    let alpha = ALPHA / names.len() as f64;
+    // Each weight has an interval of its own, of the users who come then.
+    let weights: BTreeSet<Weight> = steps
+        .iter()
+        .filter(|step| step.checks.iter().any(|check| names.contains(&check.name)))
+        .filter_map(|step| match step.exposure {
+            Exposure::Split { weight, .. } => Some(weight).filter(|it| *it < Weight::FULL),
+            Exposure::Rolling { .. } | Exposure::Recreate => None,
+        })
+        .collect();
+    let alpha = ALPHA / (names.len() * weights.len().max(1)) as f64;
     for check in steps.iter_mut().flat_map(|step| &mut step.checks) {
         if let Limit::Goal(limit) = &mut check.limit {
             limit.alpha = alpha;
