@@ -81,6 +81,62 @@ pub(crate) enum Chance {
     },
 }
 
+impl Chance {
+    fn of(revision: &RevisionLocal, user: Option<u64>) -> Chance {
+        match (user, &revision.units) {
+            (Some(user), Some((units, segment))) => {
+                let Entered { first, exposed } = units.enter(user, *segment);
+                Chance::User {
+                    user,
+                    first,
+                    exposed,
+                }
+            }
+            (None, _) => Chance::Request,
+            // Before two sides share the users there is nothing to compare.
+            (Some(_), None) => Chance::None,
+        }
+    }
+
+    /// Counts the request as one that goes to the revision, and its user where that is the first.
+    fn tally_assigned(self, revision: &RevisionLocal) {
+        self.tally(revision, |shard| shard.assigned.add(1));
+        if matches!(self, Chance::Request | Chance::User { exposed: true, .. }) {
+            revision.count(true, |shard| shard.exposed.add(1));
+        }
+    }
+
+    /// Counts what belongs to every request, or to a user's first.
+    fn tally(self, revision: &RevisionLocal, count: impl Fn(&Shard)) {
+        let compared = match self {
+            Chance::None => false,
+            Chance::Request => true,
+            Chance::User { first, .. } => first,
+        };
+        revision.count(compared, count);
+    }
+
+    /// Counts what may happen to a user for the first time at any request.
+    fn tally_event(self, revision: &RevisionLocal, event: Event, count: impl Fn(&Shard)) {
+        let compared = match (self, &revision.units) {
+            (Chance::User { user, .. }, Some((units, _))) => units.is_first_event(user, event),
+            (chance, _) => chance == Chance::Request,
+        };
+        revision.count(compared, count);
+    }
+}
+
+/// Charges a revision that has no replica to serve with for a request: it does not look better for having none.
+/// `by_chance` as for [`Charge::assigned_by_chance`], where the weights alone chose it.
+pub(crate) fn charge_missing(revision: &RevisionLocal, by_chance: Option<Option<u64>>) {
+    let chance = by_chance.map_or(Chance::None, |user| Chance::of(revision, user));
+    chance.tally_assigned(revision);
+    chance.tally_event(revision, Event::Failed, |shard| {
+        shard.classes[FAILED].add(1);
+        shard.connect_failures.add(1);
+    });
+}
+
 impl Charge {
     /// Reserves a replica. Dropped before [`Charge::begin`], it leaves no trace.
     pub(crate) fn reserve(
@@ -103,19 +159,7 @@ impl Charge {
     /// The weights alone chose the revision, and this is the first attempt: the request, or its user when users
     /// are kept on their side, counts in the comparison of the two sides.
     pub(crate) fn assigned_by_chance(&mut self, user: Option<u64>) {
-        self.chance = match (user, &self.revision.units) {
-            (Some(user), Some((units, segment))) => {
-                let Entered { first, exposed } = units.enter(user, *segment);
-                Chance::User {
-                    user,
-                    first,
-                    exposed,
-                }
-            }
-            (None, _) => Chance::Request,
-            // Before two sides share the users there is nothing to compare.
-            (Some(_), None) => Chance::None,
-        };
+        self.chance = Chance::of(&self.revision, user);
     }
 
     /// The request reaches these goals if it is answered with 2xx or 3xx: a bit for each place.
@@ -137,38 +181,19 @@ impl Charge {
         }
     }
 
-    /// Counts what belongs to every request, or to a user's first.
     fn tally(&self, count: impl Fn(&Shard)) {
-        let compared = match self.chance {
-            Chance::None => false,
-            Chance::Request => true,
-            Chance::User { first, .. } => first,
-        };
-        self.revision.count(compared, count);
+        self.chance.tally(&self.revision, count);
     }
 
-    /// Counts what may happen to a user for the first time at any request.
     fn tally_event(&self, event: Event, count: impl Fn(&Shard)) {
-        let compared = match (self.chance, &self.revision.units) {
-            (Chance::User { user, .. }, Some((units, _))) => units.is_first_event(user, event),
-            (chance, _) => chance == Chance::Request,
-        };
-        self.revision.count(compared, count);
+        self.chance.tally_event(&self.revision, event, count);
     }
 
     /// The request is about to be sent.
     pub(crate) fn begin(&mut self) {
         self.outcome = Outcome::Waiting;
-        self.tally(|shard| {
-            shard.assigned.add(1);
-            shard.in_flight.add(1);
-        });
-        if matches!(
-            self.chance,
-            Chance::Request | Chance::User { exposed: true, .. }
-        ) {
-            self.revision.count(true, |shard| shard.exposed.add(1));
-        }
+        self.tally(|shard| shard.in_flight.add(1));
+        self.chance.tally_assigned(&self.revision);
     }
 
     pub(crate) fn replica(&self) -> &Rc<ReplicaLocal> {

@@ -3,7 +3,7 @@
 
 use crate::answer::{Answer, made_up};
 use crate::body::{AnswerBody, BodyError, RequestBody};
-use crate::charge::{Charge, Failure};
+use crate::charge::{Charge, Failure, charge_missing};
 use crate::config::ListenerRole;
 use crate::connection::Client;
 use crate::forwarded;
@@ -122,15 +122,10 @@ impl Leased {
         self.goals = goals;
     }
 
-    /// Begins the attempt. A revision without a replica does not look better for having none.
+    /// Begins the attempt.
     pub(crate) fn begin(mut self) -> Charge {
         if let Some(missing) = self.missing {
-            // A user is not told apart here: nothing is there to answer any of them.
-            missing.count(self.by_chance == Some(None), |shard| {
-                shard.assigned.add(1);
-                shard.classes[4].add(1);
-                shard.connect_failures.add(1);
-            });
+            charge_missing(&missing, self.by_chance);
         } else if let Some(user) = self.by_chance {
             self.charge.assigned_by_chance(user);
             self.charge.aims_at(self.goals);

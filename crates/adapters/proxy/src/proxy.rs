@@ -215,6 +215,15 @@ impl Proxy {
             .unwrap_or_default()
     }
 
+    /// How many users of the present rollout are counted, once that many were: later ones are not counted. `None`
+    /// before that, and where requests are counted instead of users.
+    #[must_use]
+    pub fn users_max_reached(&self, service: &ServiceName) -> Option<usize> {
+        self.services()
+            .get(service)
+            .and_then(|service| service.users_max_reached())
+    }
+
     /// Answers that the proxy had to make up because nothing could be asked; they are charged to no
     /// revision.
     #[must_use]

@@ -6,7 +6,7 @@ use crate::config::{Endpoint, ListenerRole};
 use crate::listen::ListenerState;
 use crate::replica::Replica;
 use crate::shards::{Count, Shards};
-use crate::units::Units;
+use crate::units::{USERS_MAX, Units};
 use arc_swap::ArcSwap;
 use sluice_model::routes::Assignment;
 use sluice_model::{ReplicaId, RevisionNumber, Routes, ServiceName, SideCounters, Weight};
@@ -240,6 +240,12 @@ impl ServiceState {
         segments
             .map(|((segment, number), shards)| ((*number, *segment), shards.sum()))
             .collect()
+    }
+
+    pub(crate) fn users_max_reached(&self) -> Option<usize> {
+        let control = self.control();
+        let is_full = control.units.as_ref().is_some_and(|units| units.is_full());
+        is_full.then_some(USERS_MAX)
     }
 
     /// Where a worker counts the answers that it makes up.

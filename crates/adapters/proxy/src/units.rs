@@ -18,7 +18,7 @@ use std::sync::atomic::Ordering::Relaxed;
 /// Places of the table: 2 MiB for each service whose users are being compared.
 const PLACES: usize = 1 << 18;
 /// Users that are counted; beyond half of the places, looking for one would take long.
-const USERS_MAX: usize = PLACES / 2;
+pub(crate) const USERS_MAX: usize = PLACES / 2;
 /// Places that are looked at for one user.
 const LOOKS_MAX: usize = 64;
 
@@ -82,6 +82,11 @@ impl Units {
             places: (0..PLACES).map(|_| AtomicU64::new(0)).collect(),
             users: AtomicUsize::new(0),
         }
+    }
+
+    /// Whether further users are not counted.
+    pub(crate) fn is_full(&self) -> bool {
+        self.users.load(Relaxed) >= USERS_MAX
     }
 
     /// Notes a request of a user in a segment.
@@ -193,8 +198,10 @@ mod tests {
     fn a_full_table_counts_those_it_knows_and_nobody_else() {
         let units = Units::new(RolloutId(1));
         let user = |n: u64| n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        assert!(!units.is_full());
         let counted = (1..=PLACES as u64).filter(|n| units.enter(user(*n), 1).first);
         assert_eq!(counted.count(), USERS_MAX);
+        assert!(units.is_full());
         assert!(units.enter(user(1), 2).first);
         assert!(!units.enter(user(PLACES as u64), 2).first);
         assert!(!units.is_first_event(user(PLACES as u64), Event::Failed));

@@ -10,7 +10,10 @@ use sluice_analysis::ledger::{Evaluator, Ledger, SegmentObservation};
 use sluice_analysis::standing::{Look, Standing};
 use sluice_analysis::window::Snapshot;
 use sluice_model::plan::{Check, Limit};
-use sluice_model::{Measurement, Plan, Rollout, Routes, ServiceStatus, Timestamp, Weight};
+use sluice_model::routes::Assignment;
+use sluice_model::{
+    Measurement, Plan, Rollout, RolloutId, Routes, ServiceName, ServiceStatus, Timestamp, Weight,
+};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -45,6 +48,8 @@ pub(super) struct Comparing {
     weights: BTreeMap<u64, Weight>,
     recent: RecentLatency,
     evaluator: Evaluator,
+    /// The rollout of which no more users are counted, and how many are.
+    users_max: Option<(RolloutId, usize)>,
 }
 
 impl Comparing {
@@ -91,8 +96,9 @@ impl Comparing {
         if checks.is_empty() && !judged.iter().any(remembers) {
             return;
         }
+        self.note_users(parts, &status.service, rollout.id);
         let segments = self.segments(parts, status, rollout);
-        let books = self.open(parts, status, rollout, &checks, now);
+        let books = self.open(parts, status, rollout, plan, &checks, now);
         books.ledger.observe(&segments);
         let look = look_at(status, rollout, snapshot, now);
         books.standing.observe(judged.iter().copied(), &look);
@@ -103,6 +109,26 @@ impl Comparing {
         if is_due {
             self.store(parts, status, now);
         }
+    }
+
+    /// Tells once a rollout that no more of its users are counted.
+    fn note_users(&mut self, parts: &Parts, service: &ServiceName, rollout: RolloutId) {
+        if self.users_max.is_some_and(|(known, _)| known == rollout) {
+            return;
+        }
+        self.users_max = parts
+            .proxy
+            .users_max_reached(service)
+            .map(|users| (rollout, users));
+        if let Some((_, users)) = self.users_max {
+            tracing::warn!(%service, users, "the users of this rollout whose side chance chose are more than are counted; later ones are not");
+        }
+    }
+
+    /// How many users of this rollout are counted, once that many were.
+    pub(super) fn users_max(&self, rollout: &Rollout) -> Option<usize> {
+        let of_rollout = self.users_max.filter(|(id, _)| *id == rollout.id);
+        of_rollout.map(|(_, users)| users)
     }
 
     fn segments(
@@ -133,6 +159,7 @@ impl Comparing {
         parts: &Parts,
         status: &ServiceStatus,
         rollout: &Rollout,
+        plan: &Plan,
         checks: &[Check],
         now: Timestamp,
     ) -> &mut Books {
@@ -147,8 +174,10 @@ impl Comparing {
                     .unwrap_or_default();
                 let segment = status.routes.segment;
                 let (id, attempt) = (rollout.id, rollout.attempt);
+                let of_users = plan.assignment != Assignment::PerRequest;
+                let ledger = Ledger::open(id, attempt, now, segment, checks, &latency);
                 Books {
-                    ledger: Ledger::open(id, attempt, now, segment, checks, &latency),
+                    ledger: ledger.of_users(of_users),
                     standing: Standing::open(id, attempt, now),
                 }
             });

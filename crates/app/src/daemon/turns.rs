@@ -200,6 +200,9 @@ impl Seat {
             rates: &self.rates,
             listen,
             preview,
+            users_max: status
+                .running()
+                .and_then(|rollout| self.memory.comparing.users_max(rollout)),
             now: clock::now(),
         });
         let of_all_replicas = view

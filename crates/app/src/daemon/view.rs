@@ -19,6 +19,8 @@ pub(super) struct Parts<'a> {
     pub(super) rates: &'a Rates,
     pub(super) listen: Option<String>,
     pub(super) preview: Option<String>,
+    /// How many users of the rollout are counted, once that many were.
+    pub(super) users_max: Option<usize>,
     pub(super) now: Timestamp,
 }
 
@@ -29,6 +31,11 @@ pub(super) fn build(parts: &Parts<'_>) -> ServiceView {
     let waiting = decision.and_then(|decision| decision.report.waiting.as_deref());
     let (phase, mut message) =
         sluice_engine::phase_and_message(status, &parts.outcome.observation, waiting);
+    if let Some(users) = parts.users_max {
+        message.push_str(&format!(
+            "; the first {users} users of this rollout are counted, later ones are not"
+        ));
+    }
     if let Some(error) = &parts.outcome.store_error {
         message = format!("the state cannot be written, so nothing moves forward: {error}");
     }

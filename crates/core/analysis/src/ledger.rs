@@ -43,10 +43,14 @@ pub struct Ledger {
     from: Timestamp,
     /// Segments before this one are not the attempt's.
     first_segment: u64,
+    /// Whether users are kept on their side, and counted instead of requests.
+    of_users: bool,
     books: BTreeMap<CheckName, Book>,
+    /// What chance assigned.
+    assigned: Pages<Pair>,
+    /// What the split is told by: all that was assigned, or each user where it was first seen.
     split: Pages<Pair>,
     /// Of the assigned requests, those that are over with an outcome.
-    #[serde(default)]
     finished: Pages<Pair>,
     /// What all comparisons share, as of the last look.
     #[serde(skip)]
@@ -232,11 +236,20 @@ impl Ledger {
             attempt,
             from: now,
             first_segment,
+            of_users: false,
             books,
+            assigned: Pages::default(),
             split: Pages::default(),
             finished: Pages::default(),
             common: Common::default(),
         }
+    }
+
+    /// The same for a service that keeps users on their side: users are counted instead of requests.
+    #[must_use]
+    pub fn of_users(mut self, of_users: bool) -> Ledger {
+        self.of_users = of_users;
+        self
     }
 
     /// Whether these are the books of that attempt.
@@ -249,9 +262,17 @@ impl Ledger {
     #[must_use]
     pub fn reopened(mut self) -> Ledger {
         self.carry_over();
-        // The proxy does not know any more who was counted, and would count everybody twice.
-        for book in self.books.values_mut().filter(|book| book.goal.is_some()) {
+        // The proxy does not know any more which users were counted. Each would count twice, on the same side: that is no
+        // second draw, and no evidence.
+        let of_users = self.of_users;
+        let counts_users = |book: &&mut Book| of_users || book.goal.is_some();
+        for book in self.books.values_mut().filter(counts_users) {
             book.pages = Pages::default();
+        }
+        if of_users {
+            self.assigned = Pages::default();
+            self.split = Pages::default();
+            self.finished = Pages::default();
         }
         self
     }
@@ -260,6 +281,7 @@ impl Ledger {
         for book in self.books.values_mut() {
             book.pages.carry_over();
         }
+        self.assigned.carry_over();
         self.split.carry_over();
         self.finished.carry_over();
     }
@@ -273,6 +295,7 @@ impl Ledger {
         for it in &own {
             let (canary, baseline) = self.went_back(it);
             if canary || baseline {
+                self.assigned.begin_again(it.segment, canary, baseline);
                 self.split.begin_again(it.segment, canary, baseline);
                 self.finished.begin_again(it.segment, canary, baseline);
                 for book in self.books.values_mut() {
@@ -286,7 +309,17 @@ impl Ledger {
                 canary: it.canary.assigned,
                 baseline: it.baseline.assigned,
             };
-            self.split.set(it.segment, it.weight, assigned);
+            self.assigned.set(it.segment, it.weight, assigned);
+            let drawn = if self.of_users {
+                // Whoever was seen at a former weight keeps the side of then, and is no draw at this one.
+                Pair {
+                    canary: it.canary.exposed,
+                    baseline: it.baseline.exposed,
+                }
+            } else {
+                assigned
+            };
+            self.split.set(it.segment, it.weight, drawn);
             let finished = Pair {
                 canary: it.canary.requests,
                 baseline: it.baseline.requests,
@@ -297,8 +330,13 @@ impl Ledger {
                 baseline: it.baseline.in_flight,
             });
         }
-        let finished = total(&self.finished.by_weight());
-        self.common = Common::new(&self.split.by_weight(), finished, in_flight);
+        let (assigned, finished) = (self.assigned.by_weight(), self.finished.by_weight());
+        self.common = Common::new(
+            &self.split.by_weight(),
+            total(&assigned),
+            total(&finished),
+            in_flight,
+        );
         for book in self.books.values_mut() {
             book.learn(&own);
             for it in &own {
@@ -311,7 +349,7 @@ impl Ledger {
 
     /// Of which side a segment's counters show less than before.
     fn went_back(&self, it: &SegmentObservation) -> (bool, bool) {
-        let seen = self.split.live.get(&it.segment);
+        let seen = self.assigned.live.get(&it.segment);
         let (_, seen) = seen.copied().unwrap_or_default();
         (
             it.canary.assigned < seen.canary,
@@ -404,8 +442,12 @@ impl Ledger {
 }
 
 impl Common {
-    fn new(split: &BTreeMap<Weight, Pair>, finished: Pair, in_flight: Pair) -> Common {
-        let assigned = total(split);
+    fn new(
+        split: &BTreeMap<Weight, Pair>,
+        assigned: Pair,
+        finished: Pair,
+        in_flight: Pair,
+    ) -> Common {
         // Whoever left without an answer, and whom a restart cut off, was kept waiting as well.
         let unanswered = assigned.minus(finished);
         let counts = split.iter().map(|(weight, pair)| SplitCounts {

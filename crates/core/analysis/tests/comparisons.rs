@@ -388,3 +388,85 @@ fn evidence_of_the_log_gives_the_same_verdict_bit_for_bit() {
     assert_ne!(forged, stored);
     assert!(!replay(&forged)[0].is_same());
 }
+
+/// Requests that all succeeded, of users of whom so many are new.
+fn users(counted: u64, new: u64) -> SideCounters {
+    SideCounters {
+        exposed: new,
+        ..side(counted, 0)
+    }
+}
+
+#[test]
+fn users_who_keep_their_side_at_the_next_weight_are_no_second_draw() {
+    let check = errors();
+    let judged_of = |of_users: bool| {
+        let mut ledger = ledger(std::slice::from_ref(&check)).of_users(of_users);
+        // Ten thousand users, of whom chance sent sixty more to the canary than were due. They stay there.
+        let weights = [5.0, 6.0, 7.0, 8.0, 9.0, 10.0];
+        let mut segments = Vec::new();
+        for (number, percent) in (3..).zip(weights) {
+            let canary = (percent * 100.0) as u64 + 60;
+            let new = |side| if number == 3 { side } else { 0 };
+            let (on, off) = (canary, 10_000 - canary);
+            segments.push(segment(
+                number,
+                percent,
+                users(on, new(on)),
+                users(off, new(off)),
+            ));
+        }
+        ledger.observe(&segments);
+        judged(&ledger, &check, 10.0)
+    };
+    assert!(judged_of(false).message.contains("does not follow"));
+    let judgement = judged_of(true);
+    assert_eq!(judgement.verdict, Verdict::Pass, "{}", judgement.message);
+}
+
+#[test]
+fn a_user_who_fails_before_and_after_a_restart_of_sluice_counts_once() {
+    let check = errors();
+    let observed = [segment(3, 50.0, side(500, 6), side(500, 1))];
+    let verdict = |of_users: bool| {
+        let mut ledger = ledger(std::slice::from_ref(&check)).of_users(of_users);
+        ledger.observe(&observed);
+        for _ in 0..3 {
+            ledger = ledger.reopened();
+            // The same users come again, with the same broken accounts.
+            ledger.observe(&observed);
+        }
+        (
+            counted(&ledger, &check),
+            judged(&ledger, &check, 50.0).verdict,
+        )
+    };
+    assert_eq!(verdict(false).1, Verdict::Fail, "requests are drawn anew");
+    let (counted, verdict) = verdict(true);
+    assert_eq!(counted, [(50.0, [500, 6, 500, 1])]);
+    assert_ne!(verdict, Verdict::Fail);
+}
+
+#[test]
+fn counts_of_the_log_that_cannot_be_are_no_evidence_and_no_crash() {
+    let check = errors();
+    let mut ledger = ledger(std::slice::from_ref(&check));
+    ledger.observe(&[segment(3, 5.0, side(500, 1), side(9_500, 9))]);
+    let judgement = judged(&ledger, &check, 5.0);
+    let text = serde_json::to_string(&[judgement]).unwrap();
+    let most = u64::MAX.to_string();
+    for (name, count) in [
+        ("canaryRequests", "500"),
+        ("baselineRequests", "9500"),
+        ("canaryEvents", "1"),
+        ("canary", "500"),
+        ("baseline", "9500"),
+        ("hanging", "0"),
+    ] {
+        let from = format!("\"{name}\":{count}");
+        assert!(text.contains(&from), "{from} in {text}");
+        let forged = text.replace(&from, &format!("\"{name}\":{most}"));
+        let forged: Vec<Judgement> = serde_json::from_str(&forged).unwrap();
+        assert!(!replay(&forged)[0].is_same(), "{name}");
+    }
+}

@@ -381,3 +381,39 @@ async fn where_users_stay_on_their_side_each_of_them_counts_once() {
     }
     assert_eq!(sum(2), (1, [0, 1, 0, 0, 0]), "who had an event is out");
 }
+
+#[tokio::test]
+async fn where_users_stay_on_their_side_a_canary_without_a_replica_fails_each_of_them_once() {
+    let server = Server::http(|_| async { Response::new(full("")) }).await;
+    let setup = Plan::http()
+        .with(STABLE, &[server.address])
+        .split(50.0)
+        .routes(|routes| {
+            routes.assignment = Assignment::Header {
+                name: "x-user".into(),
+            }
+        })
+        .start();
+    let mut client = setup.client().await;
+    for user in 0..40 {
+        for _ in 0..2 {
+            let request = Request::get("/")
+                .header("x-user", user.to_string())
+                .body(full(""))
+                .unwrap();
+            assert_eq!(client.send(request).await.status(), StatusCode::OK);
+        }
+    }
+    let sides = setup.proxy.segment_counters(&setup.service);
+    let (canary, stable) = (&sides[&(CANARY, 0)], &sides[&(STABLE, 0)]);
+    assert_eq!(canary.assigned + stable.assigned, 40);
+    assert_eq!(
+        (canary.exposed, stable.exposed),
+        (canary.assigned, stable.assigned)
+    );
+    assert_eq!(
+        (canary.errors(), canary.requests),
+        (canary.assigned, canary.assigned)
+    );
+    assert!(canary.assigned > 0 && stable.errors() == 0);
+}
