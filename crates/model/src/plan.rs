@@ -285,6 +285,8 @@ pub struct GoalLimit {
 
 /// Most goals of a plan.
 pub const GOALS_MAX: usize = 4;
+/// Most users of a rollout that are counted, on all sides together, where users are kept on their side.
+pub const USERS_COUNTED_MAX: u64 = 131_072;
 
 /// How a release is scored, metric by metric, against the concurrent baseline.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -11,14 +11,16 @@
 //! they meet.
 
 use sluice_model::RolloutId;
+use sluice_model::plan::USERS_COUNTED_MAX;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// Places of the table: 2 MiB for each service whose users are being compared.
-const PLACES: usize = 1 << 18;
-/// Users that are counted; beyond half of the places, looking for one would take long.
-pub(crate) const USERS_MAX: usize = PLACES / 2;
+/// Users that are counted.
+pub(crate) const USERS_MAX: usize = USERS_COUNTED_MAX as usize;
+/// Places of the table: 2 MiB for each service whose users are being compared. With more than half of them taken,
+/// looking for one would take long.
+const PLACES: usize = 2 * USERS_MAX;
 /// Places that are looked at for one user.
 const LOOKS_MAX: usize = 64;
 

@@ -13,6 +13,7 @@ use sluice_model::{Diagnostic, Severity, Weight};
 use std::net::{IpAddr, SocketAddr};
 
 mod comparisons;
+mod limits;
 mod suggestion;
 
 pub use suggestion::{Change, Suggestion, strategy_for};
@@ -38,6 +39,7 @@ pub fn review(service: &ServiceSpec) -> Vec<Diagnostic> {
     strategy(service, &mut warn);
     evidence(service, &mut warn);
     comparisons::review(&service.plan, &mut warn);
+    limits::review(&service.plan, &mut warn);
     hooks(&service.plan, &mut warn);
     found
 }

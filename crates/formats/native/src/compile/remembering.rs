@@ -3,7 +3,7 @@
 
 use super::checks::{self, Draft, SAMPLES_MIN_ABSOLUTE, SAMPLES_MIN_RELATIVE};
 use super::limits;
-use super::words::{decimal, positive_span, present, span};
+use super::words::{decimal, positive_span, present, span, watched_span};
 use crate::notes::{NodeId, Notes, clip};
 use crate::reading::Located;
 use crate::shape::{
@@ -67,7 +67,7 @@ pub(super) fn alarm(
         return None;
     };
     let period = match alarm.period {
-        Some(_) => positive_span(notes, &alarm.period)?,
+        Some(_) => watched_span(notes, &alarm.period)?,
         None => PERIOD,
     };
     Some(AlarmSettings {

@@ -2,7 +2,7 @@
 
 use super::checks::{self, Draft};
 use super::remembering::stands_alone;
-use super::words::{decimal, positive_span, present};
+use super::words::{decimal, present, watched_span};
 use crate::notes::{NodeId, Notes, clip};
 use crate::reading::Located;
 use crate::shape::{CheckFields, Entries, Field, KayentaFields, LimitText, Text};
@@ -49,7 +49,7 @@ pub(super) fn read(
     let (config_at, text, config) = config(notes, kayenta.node, own)?;
     let metrics = metrics(notes, kayenta.node, own, &config)?;
     let period = match own.period {
-        Some(_) => positive_span(notes, &own.period)?,
+        Some(_) => watched_span(notes, &own.period)?,
         None => PERIOD,
     };
     let samples = match present(&own.samples) {

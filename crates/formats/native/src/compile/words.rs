@@ -71,6 +71,26 @@ pub(crate) fn positive_span(notes: &Notes, field: &Field<SpanText>) -> Option<Du
     Some(value)
 }
 
+/// The shortest period whose values are all seen: usage is measured once a second, and counters are looked at as often.
+const PERIOD_MIN: Duration = Duration::from_secs(1);
+
+/// A period of which each has a value.
+pub(crate) fn watched_span(notes: &Notes, field: &Field<SpanText>) -> Option<Duration> {
+    let value = positive_span(notes, field)?;
+    if value < PERIOD_MIN {
+        if let Some((node, _)) = present(field) {
+            notes.error(
+                node,
+                "out-of-range",
+                "the period is too short: values are looked at once a second",
+                "write 1s or more",
+            );
+        }
+        return None;
+    }
+    Some(value)
+}
+
 /// A number with an optional fraction, written in digits: no sign, no exponent.
 pub(crate) fn decimal(text: &str) -> Option<f64> {
     let plain = text
