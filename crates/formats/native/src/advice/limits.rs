@@ -34,7 +34,7 @@ pub(super) fn review(plan: &Plan, warn: &mut impl FnMut(&str, &str, String, &str
                         step.name,
                         weight.rest()
                     ),
-                    "use `max` or `min`; relative to the old revision only in a step with a weight of 50",
+                    "use `max` or `min`; compare totals with the old revision's only in a step with a weight of 50",
                 ))
             } else if counts_users && needs_more_users_than_count(check) {
                 Some((
@@ -79,15 +79,12 @@ fn never_fails(check: &Check) -> bool {
 
 /// Whether it compares what grows with the traffic of a side.
 fn differs_with_weight(check: &Check) -> bool {
-    let compares = matches!(
-        check.limit,
-        Limit::RelativeMax { .. } | Limit::RelativeMin { .. }
-    );
-    let grows = matches!(
-        check.metric,
-        Metric::RequestRate | Metric::Cpu | Metric::InFlight
-    );
-    compares && grows
+    let grows = |metric| matches!(metric, Metric::RequestRate | Metric::Cpu | Metric::InFlight);
+    match &check.limit {
+        Limit::RelativeMax { .. } | Limit::RelativeMin { .. } => grows(check.metric),
+        Limit::Score(score) => score.metrics.values().any(|metric| grows(*metric)),
+        _ => false,
+    }
 }
 
 /// The weight of a step in which the two sides get unequal shares.
