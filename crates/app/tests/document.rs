@@ -68,6 +68,11 @@ fn lint_names_place_cause_and_remedy_and_its_exit_code_counts_errors_only() {
     let (exit, _, err) = run_in(folder.path(), &["lint", "missing.yaml"]);
     assert_eq!(exit, 3);
     assert!(err.contains("cannot read missing.yaml"), "{err}");
+
+    std::fs::write(folder.path().join("binary.yaml"), b"\xff\xfe").expect("write");
+    let (exit, _, err) = run_in(folder.path(), &["lint", "binary.yaml"]);
+    assert_eq!(exit, 2, "{err}");
+    assert!(err.contains("cannot read binary.yaml"), "{err}");
 }
 
 #[test]

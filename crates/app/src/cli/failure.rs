@@ -68,6 +68,8 @@ impl Failure {
     pub(crate) fn file(doing: &str, path: &std::path::Path, error: &std::io::Error) -> Failure {
         let exit = match error.kind() {
             std::io::ErrorKind::NotFound => Exit::Missing,
+            // It is there, and no text.
+            std::io::ErrorKind::InvalidData => Exit::Usage,
             _ => Exit::Failed,
         };
         Failure::new(
