@@ -470,3 +470,25 @@ fn counts_of_the_log_that_cannot_be_are_no_evidence_and_no_crash() {
         assert!(!replay(&forged)[0].is_same(), "{name}");
     }
 }
+
+#[test]
+fn beside_a_baseline_that_fails_itself_a_release_is_told_by_the_difference() {
+    let check = errors();
+    for (canary, baseline, verdict) in [
+        (1_500, 1_500, Verdict::Pass),
+        (1_400, 1_500, Verdict::Pass),
+        (2_000, 1_500, Verdict::Fail),
+        (5_000, 5_000, Verdict::Pass),
+        (0, 5_000, Verdict::Pass),
+        (5_000, 4_000, Verdict::Fail),
+    ] {
+        let mut ledger = ledger(std::slice::from_ref(&check));
+        ledger.observe(&[segment(3, 50.0, side(5_000, canary), side(5_000, baseline))]);
+        let judgement = judged(&ledger, &check, 50.0);
+        assert_eq!(
+            judgement.verdict, verdict,
+            "{canary} and {baseline}: {}",
+            judgement.message
+        );
+    }
+}
