@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use sluice_argo::api::{Metric, Rollout};
-use sluice_argo::validation::{validate, validate_metrics};
+use sluice_argo::validation::{validate, validate_conditions, validate_metrics};
 use sluice_model::diagnostic::Severity;
 
 /// A merge patch (RFC 7386).
@@ -627,4 +627,30 @@ fn metrics_keep_their_rules() {
         let path = format!("spec.metrics[0].{field}");
         assert_eq!(metric(patch.clone()), [(rule, path)], "{patch}");
     }
+}
+
+#[test]
+fn conditions_that_are_none_are_found_before_anything_is_measured() {
+    let conditions = |patch: Value| {
+        let mut metric = json!({"name": "errors", "provider": {"prometheus": {"query": "up"}}});
+        merge(&mut metric, &patch);
+        let metric: Metric = serde_json::from_value(metric).expect("a metric");
+        validate_conditions(&[metric], "spec.metrics")
+            .into_iter()
+            .map(|problem| problem.to_string())
+            .collect::<Vec<_>>()
+    };
+    for sound in [
+        json!({"successCondition": "result[0] >= 0.95", "failureCondition": "isNaN(result[0])"}),
+        json!({"successCondition": "result[0] >= {{args.threshold}}"}),
+        json!({"provider": {"prometheus": null, "plugin": {"a": {}}}, "successCondition": "its own"}),
+    ] {
+        assert_eq!(conditions(sound.clone()), [""; 0], "{sound}");
+    }
+    assert_eq!(
+        conditions(json!({"failureCondition": "rsult[0] >"})),
+        [
+            "spec.metrics[0].failureCondition: `rsult[0] >`, character 11: a value was expected, not the end; write an expression over `result`, as `result[0] >= 0.95`"
+        ]
+    );
 }

@@ -5,7 +5,9 @@ mod tree;
 
 use crate::api::{AnalysisRun, AnalysisTemplate, Experiment, Metric, Rollout};
 use crate::crd::{self, Finding, FindingKind, Kind};
-use crate::validation::{Problem, validate, validate_metrics, validate_references};
+use crate::validation::{
+    Problem, validate, validate_conditions, validate_metrics, validate_references,
+};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sluice_model::diagnostic::{Diagnostic, Severity};
@@ -193,7 +195,9 @@ fn metrics(metrics: &[Metric], needed: bool) -> Vec<Problem> {
             next_step: "write at least one metric".to_owned(),
         }];
     }
-    validate_metrics(metrics, "spec.metrics")
+    let mut problems = validate_metrics(metrics, "spec.metrics");
+    problems.extend(validate_conditions(metrics, "spec.metrics"));
+    problems
 }
 
 fn read<T: DeserializeOwned>(value: &Value) -> Result<T, String> {

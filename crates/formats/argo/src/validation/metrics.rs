@@ -2,6 +2,7 @@
 
 use super::{Problem, Problems};
 use crate::api::{IntOrString, Metric};
+use crate::condition;
 use std::collections::BTreeSet;
 
 /// All that is wrong with the metrics of an analysis template or run. Numbers that are still arguments
@@ -25,6 +26,37 @@ pub fn validate_metrics(metrics: &[Metric], path: &str) -> Vec<Problem> {
         limits(metric, &path, &mut found);
         times(metric, &path, &mut found);
         provider(metric, &path, &mut found);
+    }
+    found.0
+}
+
+/// The conditions that no measurement can fulfil or miss, because they are none.
+///
+/// The run of such a metric is no invalid one: its measurements are in error, which has no consequence in a
+/// dry run. Conditions with arguments are judged when the arguments are known; those of a plugin are its own.
+#[must_use]
+pub fn validate_conditions(metrics: &[Metric], path: &str) -> Vec<Problem> {
+    let mut found = Problems::default();
+    for (at, metric) in metrics.iter().enumerate() {
+        if !metric.provider.plugin.0.is_empty() {
+            continue;
+        }
+        for (field, text) in [
+            ("successCondition", &metric.success_condition),
+            ("failureCondition", &metric.failure_condition),
+        ] {
+            if text.is_empty() || text.contains("{{") {
+                continue;
+            }
+            if let Err(error) = condition::validate(text) {
+                found.error(
+                    "metric-condition",
+                    format!("{path}[{at}].{field}"),
+                    format!("`{text}`, {error}"),
+                    "write an expression over `result`, as `result[0] >= 0.95`",
+                );
+            }
+        }
     }
     found.0
 }

@@ -19,7 +19,7 @@ use crate::api::Rollout;
 use sluice_model::diagnostic::{Diagnostic, Severity};
 use std::fmt;
 
-pub use metrics::validate_metrics;
+pub use metrics::{validate_conditions, validate_metrics};
 pub use references::validate_references;
 
 /// Something that is wrong, or risky.
