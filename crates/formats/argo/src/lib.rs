@@ -11,6 +11,7 @@
 //! differs on purpose, the place says so.
 
 pub mod api;
+pub mod arguments;
 pub mod condition;
 pub mod crd;
 pub mod document;
