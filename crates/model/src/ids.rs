@@ -120,6 +120,10 @@ text_id! {
     CheckName
 }
 text_id! {
+    /// The name of an outside metric server, unique within a document.
+    SourceName
+}
+text_id! {
     /// The stable identity of an effect: the same decision yields the same id, so that an executor
     /// runs it once however often it is asked.
     EffectId

@@ -14,6 +14,7 @@ pub mod ids;
 pub mod millis;
 pub mod minute;
 pub mod observation;
+pub mod outside;
 pub mod plan;
 pub mod report;
 pub mod revision;
@@ -29,7 +30,9 @@ pub use command::{Command, CommandKind, CommandOutcome};
 pub use counters::{Histogram, SideCounters};
 pub use decision::{Decision, Desired, Effect, EffectAction};
 pub use diagnostic::{Diagnostic, Severity, SourcePlace};
-pub use ids::{CheckName, CommandId, EffectId, ReplicaId, RevisionNumber, RolloutId, ServiceName};
+pub use ids::{
+    CheckName, CommandId, EffectId, ReplicaId, RevisionNumber, RolloutId, ServiceName, SourceName,
+};
 pub use minute::Minute;
 pub use observation::{EffectOutcome, Measurement, Observation, ReplicaCounts, Side};
 pub use plan::Plan;

@@ -3,8 +3,9 @@
 //! Presets and risk classes are the formats' business; here every strategy is a list of steps.
 
 use crate::analysis::{AlarmSettings, TrendSettings};
-use crate::ids::CheckName;
+use crate::ids::{CheckName, SourceName};
 use crate::millis;
+use crate::outside::{MetricSource, OutsideQuery};
 use crate::routes::{Assignment, Mirror, RequestMatch};
 use crate::weight::Weight;
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,12 @@ pub struct Plan {
     /// Checks that hold in every step, besides the step's own.
     #[serde(default)]
     pub checks: Vec<Check>,
+    /// What checks of [`Metric::Outside`] ask, by the check's name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub queries: BTreeMap<CheckName, OutsideQuery>,
+    /// The servers that they ask.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sources: BTreeMap<SourceName, MetricSource>,
     /// Hooks around the rollout as a whole.
     #[serde(default)]
     pub hooks: RolloutHooks,
@@ -207,6 +214,8 @@ pub enum Metric {
     Score,
     /// Share of the users who reached a goal ([`Limit::Goal`]). 0 to 1.
     Goal,
+    /// What an outside server answers to the check's query ([`Plan::queries`]), in the query's own unit.
+    Outside,
 }
 
 impl Metric {

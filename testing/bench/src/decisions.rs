@@ -185,6 +185,8 @@ fn plan() -> Plan {
         stuck_after: Duration::from_secs(24 * 3_600),
         slow_after: Duration::from_secs(48 * 3_600),
         crash_loop_restarts: 3,
+        queries: BTreeMap::new(),
+        sources: BTreeMap::new(),
     }
 }
 

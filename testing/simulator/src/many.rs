@@ -12,6 +12,7 @@ use sluice_model::plan::{
 };
 use sluice_model::routes::Assignment;
 use sluice_model::{CheckName, Observation, Plan, ServiceName, Weight};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// Steps of each service's plan.
@@ -187,5 +188,7 @@ fn plan() -> Plan {
         stuck_after: Duration::from_secs(600),
         slow_after: Duration::from_secs(600),
         crash_loop_restarts: 5,
+        queries: BTreeMap::new(),
+        sources: BTreeMap::new(),
     }
 }

@@ -91,6 +91,8 @@ pub(crate) fn plan(random: &mut Random, replicas: u32, compares: bool) -> Plan {
         stuck_after: seconds(random, 3, 30),
         slow_after: seconds(random, 5, 60),
         crash_loop_restarts: random.between(1, 5) as u32,
+        queries: BTreeMap::new(),
+        sources: BTreeMap::new(),
     }
 }
 

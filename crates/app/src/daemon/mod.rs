@@ -2,9 +2,10 @@
 //! order.
 //!
 //! A [`session`] is put together from what [`opening`] opens. Follow a rollout: [`deploy`] makes a revision and a command; `turns` takes the turn that decides;
-//! `world` is what a decision sees and does; `view` is how it is shown; [`backend`] is who may ask.
+//! `world` is what a decision sees and does; `asking` gets what outside metric servers know; `view` is how it is shown; [`backend`] is who may ask.
 //! Restart without a dropped request: `handover`.
 
+mod asking;
 mod backend;
 mod checklist;
 pub(crate) mod clock;
@@ -18,6 +19,7 @@ mod parts;
 mod rates;
 mod session;
 mod shared;
+mod sources;
 mod tidy;
 mod turns;
 mod view;

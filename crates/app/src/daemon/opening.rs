@@ -4,6 +4,7 @@
 //! Nothing here serves or decides yet; `session` puts it together.
 
 use super::Options;
+use super::asking::Asking;
 use super::deploy::{self, Version};
 use super::handover::Inherited;
 use super::parts::{Listening, Parts, ProxyRouting, Revisions};
@@ -52,6 +53,8 @@ pub(super) async fn open_parts(
         leftovers,
         "ended the hooks of an earlier run; what is still wanted starts again"
     );
+    let shared = Arc::new(Shared::new());
+    let asking = Asking::new(tokio::runtime::Handle::current(), Arc::clone(&shared));
     let (arrivals, arrived) = mpsc::channel();
     let parts = Arc::new(Parts {
         state_dir: options.state_dir.clone(),
@@ -61,8 +64,9 @@ pub(super) async fn open_parts(
         platform,
         proxy,
         hooks,
+        asking,
         listeners: Mutex::new(listeners),
-        shared: Arc::new(Shared::new()),
+        shared,
         deploying: tokio::sync::Mutex::new(()),
         adopted: adopted
             .adopted

@@ -1,5 +1,6 @@
 //! The parts of a running Sluice, and what all of them share.
 
+use super::asking::Asking;
 use super::shared::{Shared, lock};
 use sluice_hooks::HookRunner;
 use sluice_local::{LocalPlatform, ReplicaState};
@@ -20,6 +21,7 @@ pub(super) struct Parts {
     pub(super) platform: LocalPlatform,
     pub(super) proxy: Proxy,
     pub(super) hooks: HookRunner,
+    pub(super) asking: Asking,
     pub(super) revisions: Revisions,
     pub(super) listeners: Mutex<BTreeMap<ServiceName, Listening>>,
     pub(super) shared: Arc<Shared>,

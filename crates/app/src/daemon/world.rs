@@ -5,7 +5,7 @@ use super::parts::Parts;
 use sluice_analysis::window::{History, ReplicaGauges, Snapshot, Usage};
 use sluice_control::{Record, World};
 use sluice_hooks::Started;
-use sluice_model::plan::{Check, Limit};
+use sluice_model::plan::{Check, Limit, Metric};
 use sluice_model::report::CommandAnswer;
 use sluice_model::status::RolloutState;
 use sluice_model::{
@@ -171,6 +171,7 @@ impl World for ServiceWorld<'_> {
         self.memory
             .comparing
             .look(self.parts, status, plan, &judged, &self.snapshot, now);
+        self.parts.asking.look(status, plan, &judged, now);
         let mut measurements = BTreeMap::new();
         if let Some(rollout) = status.running() {
             // Of many revisions that once were, the window needs two.
@@ -188,6 +189,9 @@ impl World for ServiceWorld<'_> {
             self.memory.history.push(now, Self::span(plan), &compared);
             for check in judged {
                 let measured = match check.limit {
+                    _ if check.metric == Metric::Outside => {
+                        self.parts.asking.measure(status, plan, check, now)
+                    }
                     Limit::NotWorse(_)
                     | Limit::Trend(_)
                     | Limit::Alarm(_)

@@ -1,7 +1,7 @@
 //! One check against what was measured for it.
 
 use crate::comparison::judge_comparisons;
-use crate::{alarm, condition, goal, score, trend};
+use crate::{alarm, condition, goal, outside, score, trend};
 use sluice_model::analysis::{Evidence, Unit};
 use sluice_model::plan::{Check, Limit, Metric};
 use sluice_model::{Judgement, Measurement, Side, Verdict};
@@ -47,6 +47,7 @@ pub fn judge(check: &Check, measurement: Option<&Measurement>) -> Judgement {
                 goal::judge(limit, check.samples_min, facts)
             }
             (Limit::Score(limit), Some(Evidence::Score(facts))) => score::judge(limit, facts),
+            (limit, Some(Evidence::Outside(facts))) => outside::judge(limit, measurement, facts),
             (Limit::Condition(limit), _) => condition::judge(limit, check.samples_min, measurement),
             _ => verdict_of(check, measurement),
         },
@@ -63,8 +64,43 @@ pub fn judge(check: &Check, measurement: Option<&Measurement>) -> Judgement {
 }
 
 /// Whether a limit compares with the baseline, and so needs traffic on the stable side.
-fn needs_baseline(limit: &Limit) -> bool {
+pub(crate) fn needs_baseline(limit: &Limit) -> bool {
     matches!(limit, Limit::RelativeMax { .. } | Limit::RelativeMin { .. })
+}
+
+/// What a threshold comes to.
+pub(crate) enum Bound {
+    AtMost(f64),
+    AtLeast(f64),
+}
+
+impl Bound {
+    /// With the baseline's value where the limit is relative; else the words for what is missing.
+    pub(crate) fn of(limit: &Limit, baseline: Option<f64>) -> Result<Bound, &'static str> {
+        match (limit, baseline) {
+            (Limit::Max(max), _) => Ok(Bound::AtMost(*max)),
+            (Limit::Min(min), _) => Ok(Bound::AtLeast(*min)),
+            (Limit::RelativeMax { factor, margin }, Some(baseline)) => {
+                Ok(Bound::AtMost(factor * baseline + margin))
+            }
+            (Limit::RelativeMin { factor, margin }, Some(baseline)) => {
+                Ok(Bound::AtLeast(factor * baseline - margin))
+            }
+            (Limit::RelativeMax { .. } | Limit::RelativeMin { .. }, None) => {
+                Err("the stable side's value cannot be told")
+            }
+            // Judged by their evidence, which is not there.
+            (
+                Limit::NotWorse(_)
+                | Limit::Trend(_)
+                | Limit::Alarm(_)
+                | Limit::Condition(_)
+                | Limit::Score(_)
+                | Limit::Goal(_),
+                _,
+            ) => Err("no data yet"),
+        }
+    }
 }
 
 fn verdict_of(check: &Check, measurement: &Measurement) -> (Verdict, String) {
@@ -90,33 +126,10 @@ fn verdict_of(check: &Check, measurement: &Measurement) -> (Verdict, String) {
         );
         return (Verdict::NoData, text);
     }
-    let (bound, at_most) = match (&check.limit, baseline) {
-        (Limit::Max(max), _) => (*max, true),
-        (Limit::Min(min), _) => (*min, false),
-        (Limit::RelativeMax { factor, margin }, Some(baseline)) => {
-            (factor * baseline + margin, true)
-        }
-        (Limit::RelativeMin { factor, margin }, Some(baseline)) => {
-            (factor * baseline - margin, false)
-        }
-        (Limit::RelativeMax { .. } | Limit::RelativeMin { .. }, None) => {
-            return (
-                Verdict::NoData,
-                "the stable side's value cannot be told".to_owned(),
-            );
-        }
-        // Judged by their evidence, which is not there.
-        (
-            Limit::NotWorse(_)
-            | Limit::Trend(_)
-            | Limit::Alarm(_)
-            | Limit::Condition(_)
-            | Limit::Score(_)
-            | Limit::Goal(_),
-            _,
-        ) => {
-            return (Verdict::NoData, "no data yet".to_owned());
-        }
+    let (bound, at_most) = match Bound::of(&check.limit, baseline) {
+        Ok(Bound::AtMost(bound)) => (bound, true),
+        Ok(Bound::AtLeast(bound)) => (bound, false),
+        Err(unknown) => return (Verdict::NoData, unknown.to_owned()),
     };
     let within = if at_most {
         canary <= bound
@@ -149,7 +162,7 @@ fn verdict_of(check: &Check, measurement: &Measurement) -> (Verdict, String) {
     (verdict, text)
 }
 
-fn finite(side: Side) -> Option<f64> {
+pub(crate) fn finite(side: Side) -> Option<f64> {
     side.value.filter(|value| value.is_finite())
 }
 

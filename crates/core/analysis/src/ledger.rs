@@ -539,7 +539,8 @@ impl Book {
             | Metric::InFlight
             | Metric::MirrorDiffRatio
             | Metric::Condition
-            | Metric::Score => {
+            | Metric::Score
+            | Metric::Outside => {
                 return None;
             }
         })

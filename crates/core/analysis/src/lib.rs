@@ -4,7 +4,7 @@
 //! [`window`] turns cumulative counters into measurements. Pure: no clock, no IO. What follows from
 //! a verdict is the engine's business.
 //!
-//! [`standing`] keeps trends and alarms.
+//! [`standing`] keeps trends and alarms; [`outside`] takes what metric servers answered.
 //!
 //! [`sequential`] decides per request, with a bound on how often it is wrong however often it is looked
 //! at; [`ledger`] keeps the counts it needs and [`judge_comparisons`] holds its e-values against the bounds; [`confidence`] has the intervals, with the same guarantee, that people are shown beside it.
@@ -19,6 +19,7 @@ mod judge;
 mod learned;
 pub mod ledger;
 pub mod neutrality;
+pub mod outside;
 mod replay;
 mod score;
 pub mod sequential;

@@ -48,7 +48,10 @@ fn bits(judgement: &Judgement) -> Vec<u64> {
             })
             .collect(),
         Some(Evidence::Score(facts)) => facts.scored.iter().map(|it| it.score).collect(),
-        Some(Evidence::Alarm(_) | Evidence::Goal(_) | Evidence::Values(_)) | None => Vec::new(),
+        Some(
+            Evidence::Alarm(_) | Evidence::Goal(_) | Evidence::Values(_) | Evidence::Outside(_),
+        )
+        | None => Vec::new(),
     };
     figures.into_iter().map(f64::to_bits).collect()
 }

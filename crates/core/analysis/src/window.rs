@@ -210,6 +210,8 @@ pub fn value_of(
             value: None,
             count: counters.requests,
         },
+        // Nothing of it is counted here.
+        Metric::Outside => Side::default(),
     }
 }
 

@@ -159,6 +159,8 @@ fn plan() -> Plan {
         stuck_after: Duration::from_secs(600),
         slow_after: Duration::from_secs(600),
         crash_loop_restarts: 5,
+        queries: BTreeMap::new(),
+        sources: BTreeMap::new(),
     }
 }
 

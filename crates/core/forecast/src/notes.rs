@@ -40,7 +40,12 @@ impl Notes {
             (Metric::RequestRate, limit) => !matches!(limit, Limit::NotWorse(_)),
             _ => false,
         };
-        if !is_countable {
+        if check.metric == Metric::Outside {
+            self.said.insert(format!(
+                "`{}` is taken to pass: no outside server is asked",
+                check.name
+            ));
+        } else if !is_countable {
             self.said.insert(format!(
                 "`{}` is taken to pass: its metric is not simulated with that limit",
                 check.name

@@ -11,6 +11,7 @@ use sluice_model::plan::{
 };
 use sluice_model::routes::Assignment;
 use sluice_model::{CheckName, Plan, Weight};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 struct Seeded(Xoshiro256PlusPlus);
@@ -72,6 +73,8 @@ fn plan(steps: Vec<Step>) -> Plan {
         stuck_after: Duration::from_secs(600),
         slow_after: Duration::from_secs(1_800),
         crash_loop_restarts: 3,
+        queries: BTreeMap::new(),
+        sources: BTreeMap::new(),
     }
 }
 

@@ -5,6 +5,7 @@
 
 use serde::Serialize;
 use sluice_model::analysis::{AlarmSettings, Breach};
+use sluice_model::outside::OutsideQuery;
 use sluice_model::plan::{
     CanarySize, Check, Exposure, Hook, HookAction, Limit, Metric, NotWorse, OnTrouble, ScoreLimit,
     Step, TrendLimit,
@@ -66,7 +67,7 @@ pub fn outline(plan: &Plan, stable: bool) -> Vec<OutlineStep> {
                 .checks
                 .iter()
                 .chain(&step.checks)
-                .map(|check| check_text(check, weight))
+                .map(|check| check_text(check, weight, plan.queries.get(&check.name)))
                 .collect();
             let hooks = hook_texts(step);
             let gate = step.gate.as_ref().map(|gate| gate.name.clone());
@@ -206,7 +207,7 @@ fn match_text(entry: &RequestMatch) -> String {
 
 /// A check for people, at a step's weight: `errors: failed requests at most 2 × stable + 1 % (1m, 200 samples), else
 /// abort`.
-fn check_text(check: &Check, weight: Weight) -> String {
+fn check_text(check: &Check, weight: Weight, query: Option<&OutsideQuery>) -> String {
     let limit = match &check.limit {
         Limit::Max(max) => format!("at most {}", value_text(check.metric, *max)),
         Limit::Min(min) => format!("at least {}", value_text(check.metric, *min)),
@@ -237,6 +238,17 @@ fn check_text(check: &Check, weight: Weight) -> String {
             );
         }
     };
+    if let (Metric::Outside, Some(query)) = (check.metric, query) {
+        return format!(
+            "{}: `{}` of `{}` {limit} (over {}, asked every {}), else {}",
+            check.name,
+            query.text,
+            query.source,
+            format_span(check.window),
+            format_span(query.interval),
+            trouble_text(check.on_fail)
+        );
+    }
     format!(
         "{}: {} {limit} ({}, {}), else {}",
         check.name,
@@ -361,6 +373,7 @@ fn metric_text(metric: Metric) -> String {
         Metric::Condition => "holds:".to_owned(),
         Metric::Score => "Kayenta's score".to_owned(),
         Metric::Goal => "users who reach it".to_owned(),
+        Metric::Outside => "the source's answer".to_owned(),
     }
 }
 
@@ -380,6 +393,7 @@ fn value_text(metric: Metric, value: f64) -> String {
         Metric::OpenFiles | Metric::InFlight | Metric::Condition | Metric::Score => {
             format!("{}", rounded(value))
         }
+        Metric::Outside => format!("{value}"),
     }
 }
 

@@ -3,12 +3,14 @@
 mod alarm;
 mod comparison;
 mod goal;
+mod outside;
 mod score;
 mod trend;
 
 pub use alarm::{AlarmFacts, AlarmSettings, AlarmState, Breach, Datapoint, MissingData};
 pub use comparison::{Sequential, SplitCounts, WeightCounts};
 pub use goal::{Arm, GoalFacts};
+pub use outside::{Answered, OutsideFacts};
 pub use score::{ScoreFacts, Scored, SideSamples};
 pub use trend::{Against, Look, LookPoint, Saturation, Slope, TrendFacts, TrendSettings, Unit};
 
@@ -29,6 +31,8 @@ pub enum Evidence {
     Goal(GoalFacts),
     /// Of a score.
     Score(ScoreFacts),
+    /// Of an outside server's answer.
+    Outside(OutsideFacts),
     /// Of a condition: the values of the variables that are known. Those of one side begin with `canary.` or
     /// `baseline.`.
     Values(BTreeMap<String, f64>),

@@ -121,6 +121,8 @@ fn plan() -> Plan {
         stuck_after: Duration::from_secs(600),
         slow_after: Duration::from_secs(1800),
         crash_loop_restarts: 3,
+        queries: BTreeMap::new(),
+        sources: BTreeMap::new(),
     }
 }
 

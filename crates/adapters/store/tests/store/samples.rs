@@ -152,5 +152,7 @@ fn plan() -> Plan {
         stuck_after: Duration::from_secs(600),
         slow_after: Duration::from_secs(1_800),
         crash_loop_restarts: 3,
+        queries: BTreeMap::new(),
+        sources: BTreeMap::new(),
     }
 }

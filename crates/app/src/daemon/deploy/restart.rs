@@ -10,6 +10,7 @@ use sluice_model::{Revision, ServiceName};
 use sluice_server::ApiError;
 use sluice_server::wire::DeployReply;
 use sluice_store::NewRevision;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -94,6 +95,8 @@ fn restart_plan(plan: &Plan) -> Plan {
         strategy,
         steps: vec![step],
         checks: Vec::new(),
+        queries: BTreeMap::new(),
+        sources: BTreeMap::new(),
         ..plan.clone()
     }
 }

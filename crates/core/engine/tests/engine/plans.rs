@@ -6,6 +6,7 @@ use sluice_model::plan::{
 };
 use sluice_model::routes::Assignment;
 use sluice_model::{CheckName, Plan, Weight};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub(crate) fn seconds(seconds: u64) -> Duration {
@@ -55,6 +56,8 @@ pub(crate) fn plan(strategy: Strategy, replicas: u32, steps: Vec<Step>) -> Plan 
         stuck_after: seconds(600),
         slow_after: seconds(1_800),
         crash_loop_restarts: 5,
+        queries: BTreeMap::new(),
+        sources: BTreeMap::new(),
     }
 }
 

@@ -11,6 +11,7 @@ use sluice_model::{
     CheckName, Histogram, Minute, Plan, RevisionNumber, SideCounters, Timestamp, Weight,
 };
 use sluice_tuning::{Chance, Findings, Replay, Tuning};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Chance for a replay.
@@ -177,6 +178,8 @@ pub(crate) fn plan(checks: &[Check]) -> Plan {
         stuck_after: Duration::from_secs(600),
         slow_after: Duration::from_secs(1_800),
         crash_loop_restarts: 3,
+        queries: BTreeMap::new(),
+        sources: BTreeMap::new(),
     }
 }
 

@@ -16,6 +16,7 @@ use sluice_model::plan::{
 };
 use sluice_model::routes::Assignment;
 use sluice_model::weight::Weight;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Time without any movement after which Sluice warns.
@@ -89,6 +90,8 @@ pub fn translate(rollout: &Rollout) -> Option<Translated> {
         slow_after: SLOW_AFTER,
         // Argo looks at availability only.
         crash_loop_restarts: u32::MAX,
+        queries: BTreeMap::new(),
+        sources: BTreeMap::new(),
     };
     Some(Translated {
         plan,

@@ -1,16 +1,20 @@
 //! Checks: the default ones, and over them those of the document. `limits` reads what they must keep,
-//! `remembering` alarms, trends and conditions, `score` canary configs, `goals` goals; `evidence` tells which steps can judge them.
+//! `remembering` alarms, trends and conditions, `score` canary configs, `goals` goals, `queries` what outside servers are asked;
+//! `evidence` tells which steps can judge them.
 
 use super::comparisons;
 use super::goals;
 use super::limits::{is_relative, limit};
+use super::queries;
 use super::remembering;
 use super::score;
+use super::sources::Sources;
 use super::words::{check_label, positive_span, present};
 use crate::notes::{NodeId, Notes, clip};
 use crate::reading::Located;
 use crate::shape::{Brief, CheckFields, Checks, FailWord, MetricWord, Text};
 use sluice_model::CheckName;
+use sluice_model::outside::OutsideQuery;
 use sluice_model::plan::{Check, Limit, Metric, OnTrouble};
 use std::time::Duration;
 
@@ -26,6 +30,8 @@ pub(crate) const SAMPLES_MIN_RELATIVE: u64 = 200;
 #[derive(Clone)]
 pub(crate) struct Draft {
     pub(super) check: Check,
+    /// What it asks an outside server.
+    pub(super) query: Option<OutsideQuery>,
     /// Where it stands in the document; absent for a default one.
     pub(super) node: Option<NodeId>,
     /// Whether the document gave a window.
@@ -46,6 +52,7 @@ pub(crate) fn defaults(tcp: bool) -> Vec<Draft> {
             samples_min,
             on_fail: OnTrouble::Abort,
         },
+        query: None,
         node: None,
         window_given: false,
         for_copies: false,
@@ -93,7 +100,12 @@ pub(crate) fn defaults(tcp: bool) -> Vec<Draft> {
 
 /// Reads one `checks:` field over what is known already: `none` clears it; a check with a known name takes
 /// the place of that one.
-pub(crate) fn overlay(notes: &Notes, known: &mut Vec<Draft>, field: &Located<Checks>) {
+pub(crate) fn overlay(
+    notes: &Notes,
+    sources: &Sources,
+    known: &mut Vec<Draft>,
+    field: &Located<Checks>,
+) {
     let list = match &field.value {
         None => return,
         Some(Brief::Word(Text(word))) if word == "none" => {
@@ -114,7 +126,7 @@ pub(crate) fn overlay(notes: &Notes, known: &mut Vec<Draft>, field: &Located<Che
     let mut own: Vec<(CheckName, NodeId)> = Vec::new();
     for item in list {
         let Some(fields) = &item.value else { continue };
-        let Some(draft) = read(notes, item.node, fields) else {
+        let Some(draft) = read(notes, sources, item.node, fields) else {
             continue;
         };
         let name = draft.check.name.clone();
@@ -138,7 +150,11 @@ pub(crate) fn overlay(notes: &Notes, known: &mut Vec<Draft>, field: &Located<Che
     }
 }
 
-fn read(notes: &Notes, node: NodeId, fields: &CheckFields) -> Option<Draft> {
+fn read(notes: &Notes, sources: &Sources, node: NodeId, fields: &CheckFields) -> Option<Draft> {
+    if let Some(query) = &fields.query {
+        return queries::read(notes, sources, node, query, fields);
+    }
+    queries::refuse_without_query(notes, fields);
     if let Some(condition) = &fields.condition {
         return remembering::condition(notes, node, condition, fields);
     }
@@ -153,7 +169,7 @@ fn read(notes: &Notes, node: NodeId, fields: &CheckFields) -> Option<Draft> {
             node,
             "missing-field",
             "the check does not say what it measures",
-            "add `metric`, as in `metric: errorRatio`, `condition`, `kayenta` or `goal`",
+            "add `metric`, as in `metric: errorRatio`, `condition`, `kayenta`, `goal` or `query`",
         );
         return None;
     };
@@ -180,6 +196,7 @@ fn read(notes: &Notes, node: NodeId, fields: &CheckFields) -> Option<Draft> {
             samples_min: samples_min(notes, fields, usual),
             on_fail: on_fail(fields),
         },
+        query: None,
         node: Some(node),
         window_given: own_window.is_some() || present(&fields.window).is_some(),
         for_copies: false,

@@ -44,7 +44,8 @@ pub(crate) fn default_of(metric: Metric) -> Option<NotWorse> {
         | Metric::MirrorDiffRatio
         | Metric::Condition
         | Metric::Score
-        | Metric::Goal => None,
+        | Metric::Goal
+        | Metric::Outside => None,
     }
 }
 

@@ -75,6 +75,7 @@ pub(super) fn read(
             samples_min: checks::samples_min(notes, fields, SAMPLES_MIN_ABSOLUTE),
             on_fail: checks::on_fail(fields),
         },
+        query: None,
         node: Some(node),
         window_given: true,
         for_copies: false,

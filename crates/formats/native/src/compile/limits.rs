@@ -163,6 +163,10 @@ pub(super) fn value(
         Metric::OpenFiles | Metric::InFlight | Metric::Condition | Metric::Score => {
             (decimal(text), "write a number, as in `500`")
         }
+        Metric::Outside => (
+            text.parse().ok().filter(|value: &f64| value.is_finite()),
+            "write a number in the query's own unit, as in `5` or `0.02`",
+        ),
     };
     if parsed.is_none() {
         notes.error(

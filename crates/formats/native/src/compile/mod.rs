@@ -14,21 +14,24 @@ mod matches;
 mod places;
 mod presets;
 mod probes;
+mod queries;
 mod release;
 mod remembering;
 mod score;
 mod service;
+mod sources;
 mod steps;
 mod words;
 
 use crate::notes::{NodeId, Notes, clip};
 use crate::reading::Located;
 use crate::shape::{DocumentFields, Entries, Release, ServiceFields, Text};
-use crate::{Document, Settings};
+use crate::{Document, ServiceSpec, Settings};
 use places::{address, collide};
 use release::{Named, ServiceFacts};
 use sluice_model::ServiceName;
 use sluice_model::routes::Assignment;
+use sources::Sources;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -54,6 +57,7 @@ pub(crate) fn document(
     let mut addresses = Vec::new();
     let settings = settings(notes, fields, &mut addresses);
     let named = named_releases(notes, fields);
+    let sources = sources::read(notes, base_dir, fields);
     let mut services = Vec::new();
     let entries = match &fields.services {
         Some(Located {
@@ -72,12 +76,17 @@ pub(crate) fn document(
         }
     };
     for (name, service) in entries {
-        let outcome = service::compile(notes, base_dir, &named, name, service);
+        let outcome = service::compile(notes, base_dir, (&named, &sources), name, service);
         services.extend(outcome.spec);
         addresses.extend(outcome.addresses);
     }
     refuse_collisions(notes, &addresses);
-    check_unused_releases(notes, base_dir, &named, entries);
+    check_unused_releases(notes, base_dir, (&named, &sources), entries);
+    sources.warn_unused(notes, |name| {
+        services
+            .iter()
+            .any(|spec: &ServiceSpec| spec.plan.sources.contains_key(name))
+    });
     Document { services, settings }
 }
 
@@ -185,7 +194,7 @@ fn refuse_collisions(notes: &Notes, addresses: &[(NodeId, SocketAddr)]) {
 fn check_unused_releases(
     notes: &Notes,
     base_dir: &str,
-    named: &Named<'_>,
+    (named, sources): (&Named<'_>, &Sources),
     services: &[(Located<Text>, Located<ServiceFields>)],
 ) {
     let used: BTreeSet<&str> = services
@@ -202,6 +211,7 @@ fn check_unused_releases(
         },
         has_readiness: true,
         startup: Duration::ZERO,
+        sources,
     };
     for (name, release) in named {
         if used.contains(name) {

@@ -8,6 +8,7 @@ use super::comparisons;
 use super::goals;
 use super::hooks::hooks;
 use super::presets::{self, Base, Risk};
+use super::sources::Sources;
 use super::steps::{self, StepContext};
 use super::words::{Rounding, amount, count, positive_span, present, span};
 use crate::nearest::did_you_mean;
@@ -25,13 +26,15 @@ use std::time::Duration;
 
 /// What a release has to know of its service.
 #[derive(Clone, Debug)]
-pub(crate) struct ServiceFacts {
+pub(crate) struct ServiceFacts<'a> {
     pub(crate) replicas: u32,
     pub(crate) tcp: bool,
     pub(crate) assignment: Assignment,
     pub(crate) has_readiness: bool,
     /// Longest time that the startup probe allows.
     pub(crate) startup: Duration,
+    /// Who its checks may ask.
+    pub(crate) sources: &'a Sources,
 }
 
 /// A compiled release.
@@ -50,7 +53,7 @@ pub(crate) fn compile(
     named: &Named<'_>,
     release: Option<&Located<Release>>,
     at: NodeId,
-    facts: &ServiceFacts,
+    facts: &ServiceFacts<'_>,
 ) -> Option<Compiled> {
     let resolved = match release {
         Some(release) => resolve(notes, named, release, &mut Vec::new())?,
@@ -229,7 +232,7 @@ fn build(
     base_dir: &str,
     resolved: &Resolved<'_>,
     at: NodeId,
-    facts: &ServiceFacts,
+    facts: &ServiceFacts<'_>,
 ) -> Option<Compiled> {
     let Resolved { base, fields, .. } = resolved;
     let strategy = base.strategy();
@@ -245,7 +248,7 @@ fn build(
         bake,
     };
     let mut drafts = drafts(notes, resolved, facts);
-    let mut steps = steps::steps(&context, &mut drafts)?;
+    let (mut steps, queries) = steps::steps(&context, &mut drafts)?;
     comparisons::refuse_changes(notes, at, &steps);
     comparisons::share_out(notes, fields, &mut steps);
     goals::share_out(notes, at, (&facts.assignment, facts.tcp), &mut steps);
@@ -296,6 +299,14 @@ fn build(
         assignment: facts.assignment.clone(),
         // Each step has exactly those that it can judge.
         checks: Vec::new(),
+        sources: queries
+            .values()
+            .filter_map(|query| {
+                let server = facts.sources.get(&query.source)?;
+                Some((query.source.clone(), server.clone()))
+            })
+            .collect(),
+        queries,
         hooks,
         progress_deadline: positive_span(notes, &fields.progress_deadline)
             .unwrap_or_else(|| presets::progress_deadline(facts.startup)),
@@ -322,7 +333,7 @@ fn build(
 }
 
 /// The checks of the release as a whole: the default ones, and over them the document's.
-fn drafts(notes: &Notes, resolved: &Resolved<'_>, facts: &ServiceFacts) -> Vec<Draft> {
+fn drafts(notes: &Notes, resolved: &Resolved<'_>, facts: &ServiceFacts<'_>) -> Vec<Draft> {
     let compares = !matches!(
         resolved.base.strategy(),
         Strategy::Rolling | Strategy::Recreate
@@ -334,7 +345,7 @@ fn drafts(notes: &Notes, resolved: &Resolved<'_>, facts: &ServiceFacts) -> Vec<D
         Vec::new()
     };
     for layer in &resolved.checks {
-        checks::overlay(notes, &mut drafts, layer);
+        checks::overlay(notes, facts.sources, &mut drafts, layer);
     }
     drafts
 }

@@ -279,6 +279,7 @@ pub(super) fn condition(
             samples_min: checks::samples_min(notes, fields, usual),
             on_fail: checks::on_fail(fields),
         },
+        query: None,
         node: Some(node),
         window_given: window.is_some(),
         for_copies: false,

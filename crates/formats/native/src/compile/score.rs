@@ -101,6 +101,7 @@ pub(super) fn read(
             samples_min: 1,
             on_fail: checks::on_fail(fields),
         },
+        query: None,
         node: Some(node),
         window_given: true,
         for_copies: false,

@@ -5,6 +5,7 @@ use super::matches::cookie_name;
 use super::places::{absolute, address, command, environment, path};
 use super::probes::{probe, startup_time};
 use super::release::{self, Named, ServiceFacts};
+use super::sources::Sources;
 use super::words::{count, plain_text, positive_span, present, size, span};
 use crate::ServiceSpec;
 use crate::notes::{NodeId, Notes, clip};
@@ -34,7 +35,7 @@ pub(crate) struct Outcome {
 pub(crate) fn compile(
     notes: &Notes,
     base_dir: &str,
-    named: &Named<'_>,
+    (named, sources): (&Named<'_>, &Sources),
     name: &Located<Text>,
     fields: &Located<ServiceFields>,
 ) -> Outcome {
@@ -85,6 +86,7 @@ pub(crate) fn compile(
             .startup
             .as_ref()
             .map_or(Duration::ZERO, startup_time),
+        sources,
     };
     let compiled = release::compile(notes, base_dir, named, fields.release.as_ref(), at, &facts);
     let (Some(name), Some((_, listen)), Some(compiled)) = (service_name, listen, compiled) else {

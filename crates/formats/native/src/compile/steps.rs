@@ -6,14 +6,17 @@ use super::evidence::{self, Evidence};
 use super::hooks::hooks;
 use super::listed::listed_steps;
 use super::presets::Base;
+use super::queries;
 use super::release::{ServiceFacts, surge_and_unavailable};
 use super::words::{present, weight};
 use crate::notes::{NodeId, Notes};
 use crate::reading::Located;
 use crate::shape::{Brief, Field, MirrorFields, PercentText, ReleaseFields, Text};
-use sluice_model::Weight;
+use sluice_model::outside::OutsideQuery;
 use sluice_model::plan::{CanarySize, Exposure, Gate, OnTrouble, Step, Strategy};
 use sluice_model::routes::Mirror;
+use sluice_model::{CheckName, Weight};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What the steps are made from.
@@ -22,7 +25,7 @@ pub(crate) struct StepContext<'a> {
     pub(crate) base_dir: &'a str,
     /// The release's place.
     pub(crate) at: NodeId,
-    pub(crate) facts: &'a ServiceFacts,
+    pub(crate) facts: &'a ServiceFacts<'a>,
     pub(crate) base: Base,
     pub(crate) fields: &'a ReleaseFields,
     /// The release's own `bake`.
@@ -35,8 +38,11 @@ pub(crate) struct Bare<'a> {
     pub(crate) own: Option<&'a Located<crate::shape::Checks>>,
 }
 
-/// All steps, with the checks that each can judge. `None` when the plan makes no sense; that is noted.
-pub(crate) fn steps(context: &StepContext<'_>, drafts: &mut [Draft]) -> Option<Vec<Step>> {
+/// Steps with their checks, and what these ask outside servers.
+pub(crate) type Checked = (Vec<Step>, BTreeMap<CheckName, OutsideQuery>);
+
+/// All steps, with the checks that each can judge, and what these ask outside servers. `None` when the plan makes no sense; that is noted.
+pub(crate) fn steps(context: &StepContext<'_>, drafts: &mut [Draft]) -> Option<Checked> {
     let bare = match (&context.fields.steps, context.base.strategy()) {
         (Some(listed), Strategy::Canary | Strategy::Shadow) => listed_steps(context, listed)?,
         (_, Strategy::Canary) => canary(context),
@@ -48,7 +54,7 @@ pub(crate) fn steps(context: &StepContext<'_>, drafts: &mut [Draft]) -> Option<V
     Some(with_checks(context, bare, drafts))
 }
 
-fn with_checks(context: &StepContext<'_>, bare: Vec<Bare<'_>>, drafts: &mut [Draft]) -> Vec<Step> {
+fn with_checks(context: &StepContext<'_>, bare: Vec<Bare<'_>>, drafts: &mut [Draft]) -> Checked {
     let notes = context.notes;
     let bake_max = bare
         .iter()
@@ -56,8 +62,10 @@ fn with_checks(context: &StepContext<'_>, bare: Vec<Bare<'_>>, drafts: &mut [Dra
         .max()
         .unwrap_or_default();
     evidence::set_windows(notes, drafts, bake_max);
+    let mut asked = BTreeMap::new();
+    queries::collect(notes, &mut asked, drafts);
     let mut used = vec![false; drafts.len()];
-    let steps = bare
+    let steps: Vec<Step> = bare
         .into_iter()
         .map(|Bare { mut step, own }| {
             let by_weight = Evidence::by_weight(&step.exposure, step.bake);
@@ -67,7 +75,8 @@ fn with_checks(context: &StepContext<'_>, bare: Vec<Bare<'_>>, drafts: &mut [Dra
                     step.checks.clear();
                 }
                 let mut further = Vec::new();
-                checks::overlay(notes, &mut further, own);
+                checks::overlay(notes, context.facts.sources, &mut further, own);
+                queries::collect(notes, &mut asked, &further);
                 evidence::set_windows(notes, &mut further, step.bake);
                 evidence::attach_own(
                     notes,
@@ -80,7 +89,8 @@ fn with_checks(context: &StepContext<'_>, bare: Vec<Bare<'_>>, drafts: &mut [Dra
         })
         .collect();
     evidence::warn_unused(notes, drafts, &used);
-    steps
+    queries::keep_asked(&mut asked, &steps);
+    (steps, asked)
 }
 
 /// A step that sends a share to the canary, and does nothing else.

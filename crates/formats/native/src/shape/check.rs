@@ -9,7 +9,7 @@ use serde::Deserialize;
 pub(crate) type Checks = Brief<Text, Vec<Located<CheckFields>>>;
 
 /// A check: one metric and at most one of `notWorse`, `max`, `min`, `maxRelative`, `minRelative` and `trend`; or a
-/// `condition`, a `kayenta` score, or a `goal`.
+/// `condition`, a `kayenta` score, or a `goal`; or a `query` with `max`, `min`, `maxRelative` or `minRelative`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "Check")]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -27,6 +27,13 @@ pub(crate) struct CheckFields {
     /// What users shall do: a request with these conditions that is answered with 2xx or 3xx. Each user counts once,
     /// and not fewer of the new revision's may reach it. At most four in a release; not beside `metric`.
     pub(crate) goal: Field<MatchFields>,
+    /// What an outside server is asked: PromQL, or a JSON path. `{{revision}}`, `{{side}}` and `{{service}}` stand for the
+    /// side that is asked about. Needs `source`; not beside `metric`.
+    pub(crate) query: Field<Text>,
+    /// Who is asked: a name from `sources`.
+    pub(crate) source: Field<Text>,
+    /// Time between two questions, 1s to 1h; 15s by default.
+    pub(crate) interval: Field<SpanText>,
     /// The value may be at most this: a share (`1%`, `0.01`), a time (`500ms`), a size (`512MiB`), or a
     /// number.
     pub(crate) max: Field<LimitText>,
@@ -46,7 +53,7 @@ pub(crate) struct CheckFields {
     /// and `inFlight`; a time (`1d`), or the full form.
     pub(crate) trend: Field<Brief<SpanText, TrendFields>>,
     /// The time that is looked back, never before the step began; by default the longest bake of the
-    /// release, 1m to 1h.
+    /// release, 1m to 1h. Beside `query`, how far the query itself looks back; 1m by default.
     pub(crate) window: Field<SpanText>,
     /// Fewest requests to the new revision within the window (since the rollout began, for `notWorse`) for a
     /// verdict; below it the rollout waits. 100 by default, 200 for limits relative to the stable revision.

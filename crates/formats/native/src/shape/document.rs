@@ -1,6 +1,6 @@
 //! The top of the document.
 
-use super::{AddressText, Entries, Field, Release, ServiceFields};
+use super::{AddressText, Entries, Field, Release, ServiceFields, SourceFields};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -16,6 +16,8 @@ pub(crate) struct DocumentFields {
     pub(crate) api: Field<ApiFields>,
     /// The embedded proxy.
     pub(crate) proxy: Field<ProxyFields>,
+    /// Outside metric servers by name, for checks to ask with `query` and `source: NAME`.
+    pub(crate) sources: Field<Entries<SourceFields>>,
     /// Release definitions by name, for services to refer to with `release: NAME`.
     pub(crate) releases: Field<Entries<Release>>,
     /// The services by name: lower-case letters, digits and `-`.

@@ -11,6 +11,7 @@ mod hook;
 mod leaf;
 mod release;
 mod service;
+mod source;
 
 pub(crate) use check::{
     AnalysisFields, CheckFields, Checks, FailWord, KayentaFields, MetricWord, MissingWord,
@@ -30,6 +31,7 @@ pub(crate) use release::{
 pub(crate) use service::{
     LimitFields, Probe, ProbeFields, ProtocolWord, ServiceFields, StickyFields, TlsFields,
 };
+pub(crate) use source::{BasicFields, SecretFields, SourceFields};
 
 use crate::reading::{LIST_OR, Located, SCALAR_OR};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};

@@ -1,0 +1,240 @@
+//! Asks outside metric servers what checks want to know, away from the control thread.
+//!
+//! The control thread says at each look which checks are judged; what is due is asked by a task of its own, and the
+//! latest answers lie ready for the next look. Nothing is stored: after a restart everything is asked again. What an
+//! answer means is the analysis's matter (`sluice_analysis::outside`); how a server is spoken to is in `sources`.
+
+use super::clock;
+use super::shared::{Shared, lock};
+use super::sources::{Question, Sources};
+use sluice_analysis::outside::{Answer, Round, measure};
+use sluice_model::outside::{Asked, MetricSource, OutsideQuery, filled};
+use sluice_model::plan::{Check, Metric};
+use sluice_model::{
+    CheckName, Measurement, Plan, RevisionNumber, Rollout, RolloutId, ServiceName, ServiceStatus,
+    Timestamp,
+};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+
+/// Checks that are asked about at the same time, of all services; others wait for the next look.
+const ASKED_AT_ONCE_MAX: usize = 16;
+
+/// See the module.
+pub(super) struct Asking {
+    runtime: Handle,
+    shared: Arc<Shared>,
+    slots: Arc<Semaphore>,
+    sources: Arc<Sources>,
+    services: Arc<Mutex<BTreeMap<ServiceName, OfAttempt>>>,
+}
+
+/// What is known for the checks of one attempt of a rollout.
+struct OfAttempt {
+    rollout: RolloutId,
+    attempt: u32,
+    checks: BTreeMap<CheckName, Known>,
+}
+
+impl OfAttempt {
+    fn is_of(&self, rollout: &Rollout) -> bool {
+        (self.rollout, self.attempt) == (rollout.id, rollout.attempt)
+    }
+}
+
+/// What is known for one check.
+#[derive(Default)]
+struct Known {
+    asked_at: Option<Timestamp>,
+    under_way: bool,
+    round: Option<Round>,
+}
+
+impl Known {
+    /// A clock that went back is no reason to wait for it.
+    fn is_due(&self, query: &OutsideQuery, now: Timestamp) -> bool {
+        let waits = |at| now >= at && now.since(at) < query.interval;
+        !self.under_way && !self.asked_at.is_some_and(waits)
+    }
+}
+
+impl Asking {
+    pub(super) fn new(runtime: Handle, shared: Arc<Shared>) -> Asking {
+        Asking {
+            runtime,
+            shared,
+            slots: Arc::new(Semaphore::new(ASKED_AT_ONCE_MAX)),
+            sources: Arc::default(),
+            services: Arc::default(),
+        }
+    }
+
+    /// Asks what is due for the checks that are judged now, and forgets the others.
+    pub(super) fn look(
+        &self,
+        status: &ServiceStatus,
+        plan: &Plan,
+        judged: &[&Check],
+        now: Timestamp,
+    ) {
+        let mut services = lock(&self.services);
+        let asks = judged.iter().any(|check| check.metric == Metric::Outside);
+        let Some(rollout) = status.running().filter(|_| asks) else {
+            services.remove(&status.service);
+            return;
+        };
+        let of_attempt = services
+            .remove(&status.service)
+            .filter(|known| known.is_of(rollout));
+        let mut of_attempt = of_attempt.unwrap_or_else(|| OfAttempt {
+            rollout: rollout.id,
+            attempt: rollout.attempt,
+            checks: BTreeMap::new(),
+        });
+        let is_judged = |name: &CheckName| judged.iter().any(|check| check.name == *name);
+        of_attempt.checks.retain(|name, _| is_judged(name));
+        for check in judged {
+            let Some((query, server)) = query_of(plan, check) else {
+                continue;
+            };
+            let known = of_attempt.checks.entry(check.name.clone()).or_default();
+            if known.is_due(query, now) {
+                let baseline = status
+                    .stable
+                    .filter(|_| query.per_side && check.limit.needs_baseline());
+                let question = |revision, side| {
+                    question(&status.service, query, server, (revision, side), now)
+                };
+                let asked = Questions {
+                    at: now,
+                    canary: question(rollout.target, "canary"),
+                    baseline: baseline.map(|revision| question(revision, "baseline")),
+                };
+                known.under_way = self.start(status, rollout, check, asked);
+                if known.under_way {
+                    known.asked_at = Some(now);
+                }
+            }
+        }
+        services.insert(status.service.clone(), of_attempt);
+    }
+
+    /// Starts to ask, unless too many are asked already.
+    fn start(
+        &self,
+        status: &ServiceStatus,
+        rollout: &Rollout,
+        check: &Check,
+        asked: Questions,
+    ) -> bool {
+        let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
+            return false;
+        };
+        let (shared, services) = (Arc::clone(&self.shared), Arc::clone(&self.services));
+        let sources = Arc::clone(&self.sources);
+        let (service, check) = (status.service.clone(), check.name.clone());
+        let (rollout, attempt) = (rollout.id, rollout.attempt);
+        self.runtime.spawn(async move {
+            let _slot = slot;
+            let round = asked.answered(&sources).await;
+            let mut all = lock(&services);
+            let known = all
+                .get_mut(&service)
+                .filter(|of| (of.rollout, of.attempt) == (rollout, attempt))
+                .and_then(|of| of.checks.get_mut(&check));
+            // A check that is judged no longer was forgotten, and its answer is of no use.
+            if let Some(known) = known {
+                known.under_way = false;
+                known.round = Some(round);
+                drop(all);
+                shared.wake(&service);
+            }
+        });
+        true
+    }
+
+    /// What the latest answers are; `None` while there are none.
+    pub(super) fn measure(
+        &self,
+        status: &ServiceStatus,
+        plan: &Plan,
+        check: &Check,
+        now: Timestamp,
+    ) -> Option<Measurement> {
+        let (query, _) = query_of(plan, check)?;
+        let services = lock(&self.services);
+        let known = services.get(&status.service)?.checks.get(&check.name)?;
+        Some(measure(check, query, known.round.as_ref()?, now))
+    }
+}
+
+/// What a check asks whom.
+fn query_of<'p>(plan: &'p Plan, check: &Check) -> Option<(&'p OutsideQuery, &'p MetricSource)> {
+    let asks = check.metric == Metric::Outside;
+    let query = plan.queries.get(&check.name).filter(|_| asks)?;
+    Some((query, plan.sources.get(&query.source)?))
+}
+
+fn question(
+    service: &ServiceName,
+    query: &OutsideQuery,
+    server: &MetricSource,
+    (revision, side): (RevisionNumber, &'static str),
+    at: Timestamp,
+) -> Question {
+    let asked = Asked {
+        service,
+        revision,
+        side,
+    };
+    Question {
+        source: query.source.clone(),
+        server: MetricSource {
+            address: filled(&server.address, &asked),
+            ..server.clone()
+        },
+        query: filled(&query.text, &asked),
+        at,
+    }
+}
+
+/// The questions of one check.
+struct Questions {
+    at: Timestamp,
+    canary: Question,
+    baseline: Option<Question>,
+}
+
+impl Questions {
+    async fn answered(self, sources: &Arc<Sources>) -> Round {
+        let (canary, baseline) = tokio::join!(answer(sources, self.canary), async {
+            match self.baseline {
+                Some(question) => Some(answer(sources, question).await),
+                None => None,
+            }
+        });
+        Round {
+            asked_at: self.at,
+            canary,
+            baseline,
+        }
+    }
+}
+
+/// In a task of its own, so that a bug in it is an answer as well.
+async fn answer(sources: &Arc<Sources>, question: Question) -> Answer {
+    let sources = Arc::clone(sources);
+    let query = question.query.clone();
+    let asked = tokio::spawn(async move { sources.ask(&question).await });
+    let value = match asked.await {
+        Ok(value) => value,
+        Err(error) => Err(format!("asking failed ({error}); please report this")),
+    };
+    Answer {
+        query,
+        answered_at: clock::now(),
+        value,
+    }
+}
