@@ -20,6 +20,7 @@ mod learned;
 pub mod ledger;
 pub mod neutrality;
 pub mod outside;
+mod period;
 mod replay;
 mod score;
 pub mod sequential;

@@ -3,6 +3,7 @@
 //! For those who have canary configs. It is a fixed-sample test that is asked again and again, so it has no bound on
 //! false rollbacks; comparisons ([`sequential`](crate::sequential)) have.
 
+use crate::period::Period;
 use crate::standing::Look;
 use crate::window::value_of;
 use serde::{Deserialize, Serialize};
@@ -21,9 +22,9 @@ pub(crate) const SAMPLES_MAX: usize = 480;
 pub(crate) struct Samples {
     since: Timestamp,
     facts: ScoreFacts,
-    /// When the period under way began, and the counters of both sides then.
+    /// The period under way, with the counters of both sides when it began.
     #[serde(skip)]
-    period: Option<(Timestamp, [SideCounters; 2])>,
+    period: Period<[SideCounters; 2]>,
 }
 
 impl Samples {
@@ -31,7 +32,7 @@ impl Samples {
         Samples {
             since: now,
             facts: ScoreFacts::default(),
-            period: None,
+            period: Period::default(),
         }
     }
 
@@ -42,31 +43,20 @@ impl Samples {
             counters.cloned().unwrap_or_default()
         };
         let present = sides.map(counters);
-        let Some((began, before)) = &self.period else {
-            self.period = Some((look.now, present));
+        let Some(ended) = self.period.look(look.now, limit.period, || present.clone()) else {
             return;
         };
-        if look.now < *began {
-            // The clock went back: the period is counted anew.
-            self.period = Some((look.now, present));
-            return;
-        }
-        let length = look.now.since(*began);
-        if length < limit.period {
-            return;
-        }
         for (name, metric) in &limit.metrics {
             let value = |side: usize| {
-                let counted = present[side].since(&before[side]);
+                let counted = present[side].since(&ended.before[side]);
                 let usage = sides[side].and_then(|it| look.snapshot.usage.get(&it));
-                let value = value_of(*metric, &counted, usage, length).value;
+                let value = value_of(*metric, &counted, usage, ended.length).value;
                 value.filter(|value| value.is_finite())
             };
             let samples = self.facts.samples.entry(name.clone()).or_default();
             push(&mut samples.canary, value(0));
             push(&mut samples.baseline, value(1));
         }
-        self.period = Some((look.now, present));
         self.facts.scored = score(limit, &self.facts.samples);
     }
 

@@ -6,6 +6,7 @@
 //! ([`ledger`](crate::ledger)), thresholds the window's ([`window`](crate::window)).
 
 use crate::alarm::Alarm;
+use crate::period::Period;
 use crate::score::Samples;
 use crate::trend::{self, BLOCKS_MAX, Trend};
 use crate::window::{ReplicaGauges, Snapshot, value_of};
@@ -57,9 +58,9 @@ struct Watched {
     since: Timestamp,
     /// The value of the last period that ended.
     last: Side,
-    /// When the period under way began, and the canary's counters then.
+    /// The period under way, with the canary's counters when it began.
     #[serde(skip)]
-    period: Option<(Timestamp, SideCounters)>,
+    period: Period<SideCounters>,
 }
 
 /// What is looked at.
@@ -272,33 +273,26 @@ impl Watched {
             alarm: Alarm::new(settings, look.now).ok()?,
             since: look.now,
             last: Side::default(),
-            period: None,
+            period: Period::default(),
         })
     }
 
     fn observe(&mut self, check: &Check, settings: &AlarmSettings, look: &Look<'_>) {
         let counters = look.snapshot.counters.get(&look.canary);
         let present = counters.cloned().unwrap_or_default();
-        let Some((began, before)) = &self.period else {
-            self.period = Some((look.now, present));
+        // After a clock that went back, what is known of later periods stays.
+        let Some(ended) = self
+            .period
+            .look(look.now, settings.period, || present.clone())
+        else {
             return;
         };
-        if look.now < *began {
-            // The clock went back; what is known of later periods stays.
-            self.period = Some((look.now, present));
-            return;
-        }
-        let length = look.now.since(*began);
-        if length < settings.period {
-            return;
-        }
-        let counted = present.since(before);
+        let counted = present.since(&ended.before);
         let usage = look.snapshot.usage.get(&look.canary);
-        self.last = value_of(check.metric, &counted, usage, length);
+        self.last = value_of(check.metric, &counted, usage, ended.length);
         let enough = check.metric.is_gauge() || self.last.count >= check.samples_min;
         let value = self.last.value.filter(|_| enough);
         let _a_period_that_was_told_before_is_left_out = self.alarm.push(look.now, value);
-        self.period = Some((look.now, present));
     }
 }
 
