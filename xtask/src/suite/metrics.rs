@@ -1,7 +1,7 @@
 //! The part `metrics`: metric sources against a real Prometheus and a real Graphite.
 //!
 //! The tests are those that are marked `#[ignore = "part metrics: …"]` in the crate of the metric
-//! sources. Prometheus is found on `PATH`; Graphite is Python's package, in the user's cache folder.
+//! sources, and in the app's `tests/queries.rs`, where releases are judged by them. Prometheus is found on `PATH`; Graphite is Python's package, in the user's cache folder.
 
 use super::tally::Tally;
 use super::{Context, rust};
@@ -50,6 +50,7 @@ pub(super) fn run(context: &Context<'_>) -> Result<Tally> {
     } else {
         PROMETHEUS.obtain().map_err(|why| format!("{why:#}"))
     };
+    let has_prometheus = prometheus.is_ok();
     match prometheus {
         Ok(place) => folders.extend(place.parent().map(PathBuf::from)),
         Err(why) => {
@@ -74,6 +75,10 @@ pub(super) fn run(context: &Context<'_>) -> Result<Tally> {
         ("SLUICE_TEST_GRAPHITE_PYTHONPATH", &graphite),
     ];
     let mut tally = rust::test(context, &arguments, &variables)?;
+    if has_prometheus {
+        let releases = ["-p", "sluice", "--test", "queries", "--", "--ignored"];
+        tally.add(&rust::test(context, &releases, &variables)?);
+    }
     tally.add(&skips);
     Ok(tally)
 }

@@ -11,6 +11,7 @@ use crate::view::screen;
 use crate::view::svg;
 use crate::view::text::{Line, Tone};
 use sluice_analysis::confidence::error_ratio_difference;
+use sluice_model::analysis::{Answered, Evidence};
 use sluice_model::ids::RevisionNumber;
 use sluice_model::observation::Side;
 use sluice_model::plan::Metric;
@@ -261,6 +262,8 @@ fn evidence(judgement: &Judgement) -> Vec<Line> {
     if let Some((measured, sequential)) = sequential {
         let text = compared(sequential, measured.window);
         lines.push(Line::new().with(Tone::Quiet, format!("      {text}")));
+    } else if let Some(asked) = outside(judgement) {
+        lines.extend(asked);
     } else if let Some(measured) = &judgement.measurement {
         let side = |side: &Side| {
             format!(
@@ -280,6 +283,27 @@ fn evidence(judgement: &Judgement) -> Vec<Line> {
         ));
     }
     lines
+}
+
+/// What an outside server was asked, when, and what it said of each side.
+fn outside(judgement: &Judgement) -> Option<Vec<Line>> {
+    let measured = judgement.measurement.as_ref()?;
+    let Some(Evidence::Outside(facts)) = &measured.evidence else {
+        return None;
+    };
+    let line = |name: &str, side: &Side, answered: &Answered| {
+        let value = facts::measured(judgement.metric, side.value);
+        let (query, at) = (&answered.query, answered.answered_at);
+        Line::new().with(
+            Tone::Quiet,
+            format!("      {name} {value}: `{query}`, answered at {at}"),
+        )
+    };
+    let mut lines = vec![line("canary", &measured.canary, &facts.canary)];
+    if let Some(answered) = &facts.baseline {
+        lines.push(line("baseline", &measured.baseline, answered));
+    }
+    Some(lines)
 }
 
 /// Both sides' rates, and the difference with an interval that holds however often it is looked at.

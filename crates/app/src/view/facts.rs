@@ -82,7 +82,7 @@ pub(crate) fn measured(metric: Metric, value: Option<f64>) -> String {
         Metric::OpenFiles | Metric::InFlight | Metric::Condition | Metric::Score => {
             format!("{value:.0}")
         }
-        Metric::Outside => format!("{value}"),
+        Metric::Outside => format!("{}", (value * 1e4).round() / 1e4),
     }
 }
 
