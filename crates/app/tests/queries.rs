@@ -159,6 +159,10 @@ fn a_release_that_loses_orders_is_taken_back_and_one_whose_server_is_away_waits_
     let check = "{ name: orders, query: '{$.orders.rate}', source: shop, minRelative: 0.5x, window: 1s, interval: 1s }";
     let mut sluice = Sluice::up_with(&with_check(&sources, check, "2s"));
     sluice.wait_healthy();
+    let list = sluice.run(&["check", "web"]).stdout;
+    let list = String::from_utf8_lossy(&list).into_owned();
+    let words = "the check `orders` gets 10 from `shop` for revision 1";
+    assert!(list.contains(words), "{list}");
     sluice.deploy("2", "0");
     let message = taken_back(&sluice);
     assert!(

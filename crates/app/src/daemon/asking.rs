@@ -10,14 +10,17 @@ use super::sources::{Question, Sources};
 use sluice_analysis::outside::{Answer, Round, measure};
 use sluice_model::outside::{Asked, MetricSource, OutsideQuery, filled};
 use sluice_model::plan::{Check, Metric};
+use sluice_model::time::format_span;
 use sluice_model::{
     CheckName, Measurement, Plan, RevisionNumber, Rollout, RolloutId, ServiceName, ServiceStatus,
-    Timestamp,
+    SourceName, Timestamp,
 };
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
 /// Checks that are asked about at the same time, of all services; others wait for the next look.
 const ASKED_AT_ONCE_MAX: usize = 16;
@@ -167,6 +170,53 @@ impl Asking {
         let services = lock(&self.services);
         let known = services.get(&status.service)?.checks.get(&check.name)?;
         Some(measure(check, query, known.round.as_ref()?, now))
+    }
+}
+
+/// Longest wait for an answer when a person waits for the list.
+const TRIED_WITHIN: Duration = Duration::from_secs(5);
+
+/// What a check's query brought when it was tried.
+pub(super) struct Tried {
+    pub(super) check: CheckName,
+    pub(super) source: SourceName,
+    /// The number, or the cause.
+    pub(super) value: Result<f64, String>,
+}
+
+impl Asking {
+    /// Asks everything that a plan's checks ask once, of this revision, all at the same time.
+    pub(super) async fn try_all(
+        &self,
+        service: &ServiceName,
+        plan: &Plan,
+        revision: RevisionNumber,
+    ) -> Vec<Tried> {
+        let mut asked = JoinSet::new();
+        for (check, query) in &plan.queries {
+            let Some(server) = plan.sources.get(&query.source) else {
+                continue;
+            };
+            let question = question(service, query, server, (revision, "canary"), clock::now());
+            let (sources, slots) = (Arc::clone(&self.sources), Arc::clone(&self.slots));
+            let (check, source) = (check.clone(), query.source.clone());
+            asked.spawn(async move {
+                let ask = async {
+                    let _slot = slots.acquire().await.map_err(|closed| closed.to_string())?;
+                    sources.ask(&question).await
+                };
+                let value = tokio::time::timeout(TRIED_WITHIN, ask).await;
+                let late = || format!("no answer within {}", format_span(TRIED_WITHIN));
+                Tried {
+                    check,
+                    source,
+                    value: value.unwrap_or_else(|_elapsed| Err(late())),
+                }
+            });
+        }
+        let mut tried = asked.join_all().await;
+        tried.sort_by(|one, other| one.check.cmp(&other.check));
+        tried
     }
 }
 

@@ -1,5 +1,6 @@
 //! `sluice check`: the pre-deployment checklist, gone through against the running service.
 
+use super::asking::Tried;
 use super::deploy::read_document;
 use super::parts::Parts;
 use sluice_model::plan::{Exposure, Hook, Plan};
@@ -56,6 +57,7 @@ pub(super) async fn run(parts: &Parts, service: &ServiceName) -> Result<Checklis
             ),
         });
     }
+    items.extend(sources(parts, service, &spec.plan).await);
     for diagnostic in diagnostics
         .iter()
         .filter(|found| concerns(&found.path, service))
@@ -212,6 +214,43 @@ fn judged(plan: &Plan) -> CheckItem {
             "leave `checks` out for the default ones, or write your own",
         )
     }
+}
+
+/// What the servers that checks ask say of the stable revision now.
+async fn sources(parts: &Parts, service: &ServiceName, plan: &Plan) -> Vec<CheckItem> {
+    let cell = parts.shared.view(service);
+    let Some(stable) = cell.and_then(|cell| cell.status.stable) else {
+        return Vec::new();
+    };
+    let tried = parts.asking.try_all(service, plan, stable).await;
+    let item_of = |tried: Tried| {
+        let (check, source) = (&tried.check, &tried.source);
+        match &tried.value {
+            Ok(value) if value.is_finite() => item(
+                "metric-source",
+                CheckState::Ok,
+                format!("the check `{check}` gets {value} from `{source}` for revision {stable}"),
+                "",
+            ),
+            Ok(value) => item(
+                "metric-source",
+                CheckState::Warn,
+                format!(
+                    "the check `{check}` gets no number ({value}) from `{source}` for revision {stable}"
+                ),
+                "a release waits as long as that is so; correct the query, or see why it divides by nothing",
+            ),
+            Err(cause) => item(
+                "metric-source",
+                CheckState::Warn,
+                format!(
+                    "the check `{check}` gets nothing from `{source}` for revision {stable}: {cause}"
+                ),
+                "a release waits as long as that is so",
+            ),
+        }
+    };
+    tried.into_iter().map(item_of).collect()
 }
 
 /// Whether the way back has been walked: an abort or an undo is in the log.

@@ -159,7 +159,7 @@ fn present(evidence: &Evidence<'_>, effective: impl Fn(Metric) -> f64) -> Vec<Ju
         )
     };
     let thresholds = evidence.thresholds.iter().enumerate().map(|(at, check)| {
-        let is_told = METRICS.contains(&check.metric) && limits::is_replayed(&check.limit);
+        let is_told = METRICS.contains(&check.metric) && limits::is_replayed(check);
         (
             check,
             is_told.then(|| rate(check, &|it| it.fired[at])),

@@ -204,12 +204,12 @@ impl Tuning {
         let all = self.schedule.thresholds();
         let left_out: Vec<&str> = all
             .iter()
-            .filter(|check| !limits::is_replayed(&check.limit))
+            .filter(|check| !limits::is_replayed(check))
             .map(|check| check.name.as_str())
             .collect();
         if !left_out.is_empty() {
             notes.push(format!(
-                "checks that remember, and conditions, are not replayed: {}",
+                "checks that remember or ask other servers, and conditions, are not replayed: {}",
                 left_out.join(", ")
             ));
         }

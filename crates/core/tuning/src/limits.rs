@@ -11,7 +11,7 @@ use crate::replay::Replay;
 use crate::worst::{FACTORS, METRICS, Worst, is_share};
 use serde::Serialize;
 use sluice_analysis::confidence::{beta_quantile, binomial_interval};
-use sluice_model::plan::{Limit, Metric};
+use sluice_model::plan::{Check, Limit, Metric};
 
 /// The probability with which a bound holds.
 pub(crate) const CONFIDENCE: f64 = 0.95;
@@ -246,12 +246,13 @@ fn two_digits(value: f64, round: fn(f64) -> f64) -> f64 {
     }
 }
 
-/// Whether a limit can be held against a rollout of the history.
-pub(crate) fn is_replayed(limit: &Limit) -> bool {
-    matches!(
-        limit,
+/// Whether a check can be held against a rollout of the history: it has one limit for one value, of what is recorded.
+pub(crate) fn is_replayed(check: &Check) -> bool {
+    let is_threshold = matches!(
+        check.limit,
         Limit::Max(_) | Limit::Min(_) | Limit::RelativeMax { .. } | Limit::RelativeMin { .. }
-    )
+    );
+    is_threshold && check.metric != Metric::Outside
 }
 
 /// Whether a proposed limit would have raised an alarm in a rollout.

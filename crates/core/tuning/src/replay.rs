@@ -89,7 +89,7 @@ pub(crate) fn replay(
 
 /// Whether a threshold fails at any look of a phase.
 fn fails(check: &Check, measured: &Measured<'_>, minutes: &[Minute]) -> bool {
-    if !is_replayed(&check.limit) {
+    if !is_replayed(check) {
         return false;
     }
     let from = minutes.first().map_or(Timestamp(0), |minute| minute.at);
