@@ -319,5 +319,9 @@ fn a_real_prometheus_takes_a_release_back_and_holds_one_while_it_is_away() {
         sluice.json(&["audit", "show", "web"]).to_string(),
     ];
     assert!(told.iter().all(|text| !text.contains("hunter2")));
+    for entry in std::fs::read_dir(sluice.state()).unwrap() {
+        let stored = std::fs::read(entry.unwrap().path()).unwrap_or_default();
+        assert!(!stored.windows(7).any(|bytes| bytes == b"hunter2"));
+    }
     evidence(&sluice);
 }

@@ -169,7 +169,9 @@ impl Asking {
         let (query, _) = query_of(plan, check)?;
         let services = lock(&self.services);
         let known = services.get(&status.service)?.checks.get(&check.name)?;
-        Some(measure(check, query, known.round.as_ref()?, now))
+        let rollout = status.running()?;
+        let since = rollout.traffic_since.unwrap_or(rollout.started_at);
+        Some(measure(check, query, known.round.as_ref()?, (since, now)))
     }
 }
 

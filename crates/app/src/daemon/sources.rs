@@ -163,11 +163,17 @@ async fn secret(place: &SecretPlace) -> Result<String, String> {
 
 async fn file(path: &str) -> Result<String, String> {
     let read = async {
+        // Opening a pipe would wait for whoever writes into it.
+        if !tokio::fs::metadata(path).await?.is_file() {
+            return Err(std::io::Error::other("it is no file"));
+        }
         let mut text = String::new();
         let file = tokio::fs::File::open(path).await?;
-        let mut bounded = file.take(FILE_BYTES_MAX);
-        bounded.read_to_string(&mut text).await?;
-        Ok::<String, std::io::Error>(text)
+        let mut bounded = file.take(FILE_BYTES_MAX + 1);
+        if bounded.read_to_string(&mut text).await? as u64 > FILE_BYTES_MAX {
+            return Err(std::io::Error::other("it is longer than 1 MiB"));
+        }
+        Ok(text)
     };
     read.await
         .map_err(|error| format!("cannot read {path}: {error}; correct the path or its rights"))
@@ -258,8 +264,15 @@ mod tests {
         source.credentials = Credentials::Bearer(missing);
         let told = settings(&source).await.expect_err("it is missing");
         assert!(told.contains("SLUICE_TEST_NO_SUCH_VARIABLE"), "{told}");
-        source.credentials = Credentials::Bearer(SecretPlace::File("/nonexistent/token".into()));
-        let told = settings(&source).await.expect_err("it is missing");
-        assert!(told.contains("/nonexistent/token"), "{told}");
+        let folder = folder.path().display().to_string();
+        for (path, words) in [
+            ("/nonexistent/token", "/nonexistent/token"),
+            (folder.as_str(), "it is no file"),
+            ("/dev/zero", "it is no file"),
+        ] {
+            source.credentials = Credentials::Bearer(SecretPlace::File(path.into()));
+            let told = settings(&source).await.expect_err("it is no secret");
+            assert!(told.contains(words), "{told}");
+        }
     }
 }

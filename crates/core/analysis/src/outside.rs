@@ -1,7 +1,7 @@
 //! What outside metric servers answered: one value for each side that a check asks about, or why there is none.
 //!
 //! Who asks, and when, is the caller's business. A value counts in a step once everything that the query looks back on
-//! is of that step; that is the engine's rule, and rests on where the measurement begins.
+//! is of that step.
 
 use crate::judge::{Bound, finite, needs_baseline};
 use sluice_model::analysis::{Answered, Evidence, OutsideFacts};
@@ -33,14 +33,26 @@ pub struct Round {
     pub baseline: Option<Answer>,
 }
 
-/// The measurement that the latest round is at a time. An answer older than [`STALE_INTERVALS`] intervals is none.
+/// The measurement that the latest round is at a time. An answer older than [`STALE_INTERVALS`] intervals is none, and so
+/// is one that looks back on what was before `since`, when the step's traffic began.
 #[must_use]
-pub fn measure(check: &Check, query: &OutsideQuery, round: &Round, now: Timestamp) -> Measurement {
+pub fn measure(
+    check: &Check,
+    query: &OutsideQuery,
+    round: &Round,
+    (since, now): (Timestamp, Timestamp),
+) -> Measurement {
     let age = now.since(round.asked_at);
     let is_stale = age > query.interval.saturating_mul(STALE_INTERVALS);
+    let millis = i64::try_from(check.window.as_millis()).unwrap_or(i64::MAX);
+    let from = round.asked_at.shifted(millis.saturating_neg());
     let take = |answer: &Answer| {
         let value = match &answer.value {
             Ok(_) if is_stale => Err(format!("the last answer is {} old", whole_seconds(age))),
+            Ok(_) if from < since => Err(format!(
+                "it answers, and looks back on what was before this step; {} of it have to pass",
+                format_span(check.window)
+            )),
             Ok(value) if !value.is_finite() => Err(format!("the answer is no number ({value})")),
             known => known.clone(),
         };
@@ -61,17 +73,16 @@ pub fn measure(check: &Check, query: &OutsideQuery, round: &Round, now: Timestam
     let is_known =
         of_canary.no_data.is_none() && of_baseline.as_ref().is_none_or(|it| it.no_data.is_none());
     // Why there is no data is told at once.
-    let looked_back = if is_known {
-        check.window
+    let (from, window) = if is_known {
+        (from, check.window)
     } else {
-        Duration::ZERO
+        (round.asked_at, Duration::ZERO)
     };
-    let millis = i64::try_from(looked_back.as_millis()).unwrap_or(i64::MAX);
     Measurement {
         canary,
         baseline: baseline.unwrap_or_default(),
-        from: round.asked_at.shifted(millis.saturating_neg()),
-        window: looked_back,
+        from,
+        window,
         evidence: Some(Evidence::Outside(OutsideFacts {
             source: query.source.clone(),
             asked_at: round.asked_at,
@@ -261,7 +272,8 @@ mod tests {
             ),
         ] {
             let check = check(limit);
-            let measured = measure(&check, &query(), &round, Timestamp(seconds * 1_000));
+            let times = (Timestamp(0), Timestamp(seconds * 1_000));
+            let measured = measure(&check, &query(), &round, times);
             let judged = judge(&check, Some(&measured));
             assert_eq!(
                 (judged.verdict, judged.message.as_str()),
@@ -281,8 +293,15 @@ mod tests {
     #[test]
     fn a_value_covers_what_its_query_looks_back_on_and_a_failure_is_told_at_once() {
         let check = check(Limit::Max(1.0));
-        let from = |round| measure(&check, &query(), &round, Timestamp(101_000)).from;
-        assert_eq!(from(round(Ok(0.5), None)), Timestamp(40_000));
-        assert_eq!(from(round(Err("refused"), None)), Timestamp(100_000));
+        let now = Timestamp(101_000);
+        let at = |since, round| measure(&check, &query(), &round, (Timestamp(since), now));
+        assert_eq!(at(40_000, round(Ok(0.5), None)).from, Timestamp(40_000));
+        assert_eq!(
+            at(40_000, round(Err("refused"), None)).from,
+            Timestamp(100_000)
+        );
+        let early = judge(&check, Some(&at(40_001, round(Ok(0.5), None))));
+        assert_eq!(early.verdict, Verdict::NoData);
+        assert!(early.message.contains("1m of it"), "{}", early.message);
     }
 }

@@ -6,7 +6,7 @@
 use crate::notes::Notes;
 use crate::{Document, ServiceSpec};
 use http::Uri;
-use sluice_model::plan::{Exposure, Hook, HookAction, Plan, Step, Strategy};
+use sluice_model::plan::{Exposure, HookAction, Plan, Step, Strategy};
 use sluice_model::routes::Assignment;
 use sluice_model::time::format_span;
 use sluice_model::{Diagnostic, Severity, Weight};
@@ -296,7 +296,10 @@ fn hooks(plan: &Plan, warn: &mut impl FnMut(&str, &str, String, &str)) {
     });
     for (path, list) in outer.chain(inner) {
         for hook in list {
-            if let Some(host) = plain_http_host(hook) {
+            let HookAction::Webhook { url, .. } = &hook.action else {
+                continue;
+            };
+            if let Some(host) = plain_http_host(url) {
                 warn(
                     &path,
                     "plain-http-hook",
@@ -312,10 +315,8 @@ fn hooks(plan: &Plan, warn: &mut impl FnMut(&str, &str, String, &str)) {
 }
 
 /// The host of a webhook that leaves this machine without encryption.
-fn plain_http_host(hook: &Hook) -> Option<String> {
-    let HookAction::Webhook { url, .. } = &hook.action else {
-        return None;
-    };
+/// The host of an address that other machines serve, or could pretend to, without encryption.
+pub(crate) fn plain_http_host(url: &str) -> Option<String> {
     let uri: Uri = url.parse().ok()?;
     let host = uri.host()?.trim_matches(['[', ']']);
     let local = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());

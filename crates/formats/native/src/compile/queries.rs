@@ -2,14 +2,16 @@
 
 use super::checks::{self, Draft};
 use super::limits::{is_relative, limit};
+use super::promql::longest_range;
 use super::sources::{Sources, refuse_unknown_placeholders};
 use super::words::{plain_text, positive_span};
 use crate::nearest::did_you_mean;
 use crate::notes::{NodeId, Notes, clip};
 use crate::reading::Located;
 use crate::shape::{CheckFields, Text};
-use sluice_model::outside::{OutsideQuery, SIDE_PLACEHOLDERS, placeholders};
+use sluice_model::outside::{OutsideQuery, Provider, SIDE_PLACEHOLDERS, placeholders};
 use sluice_model::plan::{Check, Limit, Metric, Step};
+use sluice_model::time::format_span;
 use sluice_model::{CheckName, SourceName};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,7 +21,7 @@ const INTERVAL: Duration = Duration::from_secs(15);
 /// Shortest and longest time between two questions.
 const INTERVALS: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(3_600);
-/// How far a query looks back when nothing is said: the `[1m]` that most have.
+/// How far a query looks back when neither it nor the check says so.
 const WINDOW: Duration = Duration::from_secs(60);
 /// Longest query, in bytes: what the answer's evidence keeps with each decision.
 const QUERY_BYTES_MAX: usize = 4_096;
@@ -53,10 +55,7 @@ pub(super) fn read(
         );
         return None;
     }
-    let window = match &fields.window {
-        Some(_) => positive_span(notes, &fields.window)?,
-        None => WINDOW,
-    };
+    let window = window(notes, sources, query.node, (&text, &source), fields)?;
     Some(Draft {
         check: Check {
             name: checks::name(notes, fields, source.as_str())?,
@@ -76,6 +75,53 @@ pub(super) fn read(
         window_given: true,
         for_copies: false,
     })
+}
+
+/// How far the query looks back: the check's word, or the query's own ranges.
+fn window(
+    notes: &Notes,
+    sources: &Sources,
+    node: NodeId,
+    (text, source): (&str, &SourceName),
+    fields: &CheckFields,
+) -> Option<Duration> {
+    let given = match &fields.window {
+        Some(_) => Some(positive_span(notes, &fields.window)?),
+        None => None,
+    };
+    let is_promql = sources
+        .get(source)
+        .is_some_and(|server| server.provider == Provider::Prometheus);
+    if !is_promql {
+        return Some(given.unwrap_or(WINDOW));
+    }
+    let range = match longest_range(text) {
+        Ok(range) => range,
+        Err(problem) => {
+            notes.error(
+                node,
+                "bad-query",
+                format!("the query is not whole: {problem}"),
+                "close what is open; the server's own page shows best whether it is right",
+            );
+            return None;
+        }
+    };
+    if let (Some(given), Some(range)) = (given, range)
+        && given < range
+    {
+        notes.warning(
+            node,
+            "window-shorter-than-range",
+            format!(
+                "the query looks back {}, and the check takes what it answers as of {}",
+                format_span(range),
+                format_span(given)
+            ),
+            "leave `window` out, or a step is judged by what was before it",
+        );
+    }
+    Some(given.or(range).unwrap_or(WINDOW))
 }
 
 /// What asks nobody needs no source.

@@ -53,7 +53,8 @@ pub(crate) struct CheckFields {
     /// and `inFlight`; a time (`1d`), or the full form.
     pub(crate) trend: Field<Brief<SpanText, TrendFields>>,
     /// The time that is looked back, never before the step began; by default the longest bake of the
-    /// release, 1m to 1h. Beside `query`, how far the query itself looks back; 1m by default.
+    /// release, 1m to 1h. Beside `query`, how far the query itself looks back: by default its longest range
+    /// (`[5m]`), else 1m.
     pub(crate) window: Field<SpanText>,
     /// Fewest requests to the new revision within the window (since the rollout began, for `notWorse`) for a
     /// verdict; below it the rollout waits. 100 by default, 200 for limits relative to the stable revision.
