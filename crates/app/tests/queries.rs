@@ -202,6 +202,22 @@ fn a_release_that_loses_orders_is_taken_back_and_one_whose_server_is_away_waits_
     assert!(passed.count() > 0);
 }
 
+#[test]
+fn a_server_that_never_answers_holds_a_release_and_nothing_else() {
+    // Connections are taken by the system, and nobody reads them.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap();
+    let sources = format!("slow: {{ prometheus: 'http://{address}', timeout: 500ms }}");
+    let check = "{ query: up, source: slow, min: 1, interval: 1s }";
+    let sluice = Sluice::up_with(&with_check(&sources, check, "1s"));
+    sluice.wait_healthy();
+    let status = held(&sluice, "2", "did not answer within 500ms");
+    assert_eq!(status["weights"]["2"], 50.0, "{status:#}");
+    sluice.json(&["abort", "web", "--reason", "nobody answers"]);
+    let message = taken_back(&sluice);
+    assert!(message.contains("nobody answers"), "{message}");
+}
+
 /// A running Prometheus that looks at the shop each second.
 struct Prometheus {
     child: Option<Child>,

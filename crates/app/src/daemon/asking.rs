@@ -51,6 +51,8 @@ impl OfAttempt {
 #[derive(Default)]
 struct Known {
     asked_at: Option<Timestamp>,
+    /// How long the server wants to be left alone since then, if it said so.
+    rest: Duration,
     under_way: bool,
     round: Option<Round>,
 }
@@ -58,7 +60,8 @@ struct Known {
 impl Known {
     /// A clock that went back is no reason to wait for it.
     fn is_due(&self, query: &OutsideQuery, now: Timestamp) -> bool {
-        let waits = |at| now >= at && now.since(at) < query.interval;
+        let apart = query.interval.max(self.rest);
+        let waits = |at| now >= at && now.since(at) < apart;
         !self.under_way && !self.asked_at.is_some_and(waits)
     }
 }
@@ -141,7 +144,7 @@ impl Asking {
         let (rollout, attempt) = (rollout.id, rollout.attempt);
         self.runtime.spawn(async move {
             let _slot = slot;
-            let round = asked.answered(&sources).await;
+            let (round, rest) = asked.answered(&sources).await;
             let mut all = lock(&services);
             let known = all
                 .get_mut(&service)
@@ -150,6 +153,7 @@ impl Asking {
             // A check that is judged no longer was forgotten, and its answer is of no use.
             if let Some(known) = known {
                 known.under_way = false;
+                known.rest = rest;
                 known.round = Some(round);
                 drop(all);
                 shared.wake(&service);
@@ -205,7 +209,8 @@ impl Asking {
             asked.spawn(async move {
                 let ask = async {
                     let _slot = slots.acquire().await.map_err(|closed| closed.to_string())?;
-                    sources.ask(&question).await
+                    let asked = sources.ask(&question).await;
+                    asked.map_err(|failure| failure.cause)
                 };
                 let value = tokio::time::timeout(TRIED_WITHIN, ask).await;
                 let late = || format!("no answer within {}", format_span(TRIED_WITHIN));
@@ -260,33 +265,71 @@ struct Questions {
 }
 
 impl Questions {
-    async fn answered(self, sources: &Arc<Sources>) -> Round {
+    /// The answers, and how long the server wants to be left alone.
+    async fn answered(self, sources: &Arc<Sources>) -> (Round, Duration) {
         let (canary, baseline) = tokio::join!(answer(sources, self.canary), async {
             match self.baseline {
                 Some(question) => Some(answer(sources, question).await),
                 None => None,
             }
         });
-        Round {
+        let ((canary, rest), (baseline, rest_too)) = (canary, baseline.unzip());
+        let round = Round {
             asked_at: self.at,
             canary,
             baseline,
-        }
+        };
+        (round, rest.max(rest_too.unwrap_or_default()))
     }
 }
 
 /// In a task of its own, so that a bug in it is an answer as well.
-async fn answer(sources: &Arc<Sources>, question: Question) -> Answer {
+async fn answer(sources: &Arc<Sources>, question: Question) -> (Answer, Duration) {
     let sources = Arc::clone(sources);
     let query = question.query.clone();
     let asked = tokio::spawn(async move { sources.ask(&question).await });
     let value = match asked.await {
         Ok(value) => value,
-        Err(error) => Err(format!("asking failed ({error}); please report this")),
+        Err(error) => Err(format!("asking failed ({error}); please report this").into()),
     };
-    Answer {
+    let rest = value.as_ref().err().map_or(Duration::ZERO, |it| it.rest);
+    let answer = Answer {
         query,
         answered_at: clock::now(),
-        value,
+        value: value.map_err(|failure| failure.cause),
+    };
+    (answer, rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_check_is_asked_once_an_interval_and_less_when_the_server_says_so() {
+        let query = OutsideQuery {
+            source: SourceName("prod".into()),
+            text: "up".into(),
+            per_side: false,
+            interval: Duration::from_secs(15),
+        };
+        let known = |asked_at: Option<i64>, rest_seconds, under_way| Known {
+            asked_at: asked_at.map(|second| Timestamp(second * 1_000)),
+            rest: Duration::from_secs(rest_seconds),
+            under_way,
+            round: None,
+        };
+        for (known, second, due) in [
+            (known(None, 0, false), 100, true),
+            (known(Some(100), 0, false), 114, false),
+            (known(Some(100), 0, false), 115, true),
+            (known(Some(100), 60, false), 159, false),
+            (known(Some(100), 60, false), 160, true),
+            (known(Some(100), 0, true), 1_000, false),
+            // A clock that went back.
+            (known(Some(100), 60, false), 99, true),
+        ] {
+            assert_eq!(known.is_due(&query, Timestamp(second * 1_000)), due);
+        }
     }
 }

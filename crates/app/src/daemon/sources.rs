@@ -5,8 +5,8 @@
 
 use super::shared::lock;
 use sluice_metrics::{
-    Authentication, PrometheusQuery, Query, Sample, Secrets, Server, Source, Text, Tls, WebQuery,
-    Window,
+    Authentication, FetchError, PrometheusQuery, Query, Retry, Sample, Secrets, Server, Source,
+    Text, Tls, WebQuery, Window,
 };
 use sluice_model::outside::{Credentials, HeaderText, MetricSource, Provider, SecretPlace};
 use sluice_model::{SourceName, Timestamp};
@@ -33,6 +33,36 @@ pub(super) struct Question {
     pub(super) at: Timestamp,
 }
 
+/// Why there is no number.
+pub(super) struct Failure {
+    /// The cause and the next step, in words without secrets.
+    pub(super) cause: String,
+    /// How long the server wants to be left alone; zero when it did not say.
+    pub(super) rest: Duration,
+}
+
+impl From<String> for Failure {
+    fn from(cause: String) -> Failure {
+        Failure {
+            cause,
+            rest: Duration::ZERO,
+        }
+    }
+}
+
+impl From<FetchError> for Failure {
+    fn from(error: FetchError) -> Failure {
+        tracing::debug!(%error, "no sample");
+        Failure {
+            cause: format!("{}; {}", error.cause, error.next_step),
+            rest: match error.retry {
+                Retry::After(rest) => rest,
+                Retry::Later | Retry::Never => Duration::ZERO,
+            },
+        }
+    }
+}
+
 /// The servers that were asked lately.
 #[derive(Default)]
 pub(super) struct Sources {
@@ -47,20 +77,14 @@ struct Kept {
 }
 
 impl Sources {
-    /// The number that the server answers; else the cause and the next step, in words without secrets.
-    pub(super) async fn ask(&self, question: &Question) -> Result<f64, String> {
+    /// The number that the server answers.
+    pub(super) async fn ask(&self, question: &Question) -> Result<f64, Failure> {
         let settings = settings(&question.server);
         let settings = tokio::time::timeout(FILES_TIMEOUT, settings).await;
         let (server, secrets) = settings.map_err(|_elapsed| {
             "the files of its secrets could not be read in time; see what they are".to_owned()
         })??;
-        let words = |error: sluice_metrics::FetchError| {
-            tracing::debug!(%error, "no sample");
-            format!("{}; {}", error.cause, error.next_step)
-        };
-        let source = self
-            .source(&question.source, server, secrets)
-            .map_err(words)?;
+        let source = self.source(&question.source, server, secrets)?;
         let window = Window::ending(question.at, Duration::ZERO);
         let query = match question.server.provider {
             Provider::Prometheus => {
@@ -71,11 +95,11 @@ impl Sources {
                 ..WebQuery::default()
             }),
         };
-        let answer = source.fetch(&query, window).await.map_err(words)?;
+        let answer = source.fetch(&query, window).await?;
         for warning in &answer.warnings {
             tracing::debug!(source = %question.source, warning, "the server's own words");
         }
-        number(&answer.sample)
+        Ok(number(&answer.sample)?)
     }
 
     /// The connections to a server, as long as its settings and secrets are the same.
@@ -84,7 +108,7 @@ impl Sources {
         name: &SourceName,
         server: Server,
         secrets: Secrets,
-    ) -> Result<Arc<Source>, sluice_metrics::FetchError> {
+    ) -> Result<Arc<Source>, FetchError> {
         let mut kept = lock(&self.kept);
         let is_same = |it: &&Kept| it.server == server && it.secrets == secrets;
         if let Some(known) = kept.iter().find(is_same) {
