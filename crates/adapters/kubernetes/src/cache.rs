@@ -5,7 +5,7 @@
 //! put in at once, so that it never decides on a world before its own last write.
 
 use crate::api::Key;
-use crate::resource::{EXPERIMENT, ROLLOUT, Resource};
+use crate::resource::{ANALYSIS_RUN, EXPERIMENT, ROLLOUT, Resource};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -37,7 +37,7 @@ struct Entry {
 }
 
 /// Kinds whose objects own others that are watched.
-const OWNERS: [Resource; 2] = [ROLLOUT, EXPERIMENT];
+const OWNERS: [Resource; 3] = [ROLLOUT, EXPERIMENT, ANALYSIS_RUN];
 /// How many deleted objects are remembered at most.
 const GONE_MAX: usize = 4_096;
 
@@ -169,12 +169,10 @@ impl Cache {
             .collect()
     }
 
-    /// The object of a kind with an identity.
+    /// The object with an identity, if it is one that may own others.
     #[must_use]
-    pub(crate) fn key_of_uid(&self, resource: Resource, uid: &str) -> Option<Key> {
-        let objects = self.read();
-        let key = objects.by_uid.get(uid)?;
-        (key.resource == resource).then(|| key.clone())
+    pub(crate) fn key_of_uid(&self, uid: &str) -> Option<Key> {
+        self.read().by_uid.get(uid).cloned()
     }
 }
 

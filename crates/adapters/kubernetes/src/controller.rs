@@ -1,12 +1,14 @@
 //! The controller: watches, a queue, and workers that look at one Rollout each.
 
+use crate::analysis::Analyst;
 use crate::api::Key;
 use crate::cache::Cache;
 use crate::client::ClusterApi;
 use crate::events::Events;
 use crate::leadership::{self, Election, Leadership};
+use crate::measure::Measure;
 use crate::queue::Queue;
-use crate::reconcile::Reconciler;
+use crate::reconcile::{Look, Reconciler};
 use crate::resource::{
     ANALYSIS_RUN, ANALYSIS_TEMPLATE, CLUSTER_ANALYSIS_TEMPLATE, EXPERIMENT, REPLICA_SET, ROLLOUT,
     Resource, SERVICE,
@@ -53,7 +55,8 @@ pub struct Controller {
     options: Options,
     leadership: Arc<Leadership>,
     cache: Cache,
-    queue: Queue,
+    queue: Arc<Queue>,
+    analyst: Analyst<ClusterApi>,
     references: References,
     /// Kinds that are watched, or about to be.
     watched: Mutex<HashSet<Resource>>,
@@ -96,18 +99,32 @@ pub enum Ended {
 impl Controller {
     /// A controller for the cluster of a client.
     #[must_use]
-    pub fn new(client: kube::Client, options: Options) -> (Arc<Self>, Wanted) {
+    pub fn new(
+        client: kube::Client,
+        options: Options,
+        source: Arc<dyn Measure>,
+    ) -> (Arc<Self>, Wanted) {
         let leadership = Arc::new(match &options.election {
             Some(_) => Leadership::candidate(),
             None => Leadership::alone(),
         });
         let (wanted, receiver) = tokio::sync::mpsc::unbounded_channel();
+        let api = ClusterApi::new(client, Arc::clone(&leadership));
+        let queue = Arc::new(Queue::default());
+        let analyst = Analyst {
+            api: api.clone(),
+            source,
+            queue: Arc::clone(&queue),
+            measurements: Arc::default(),
+            clock: now,
+        };
         let controller = Controller {
-            api: ClusterApi::new(client, Arc::clone(&leadership)),
+            api,
+            analyst,
             options,
             leadership,
             cache: Cache::default(),
-            queue: Queue::default(),
+            queue,
             references: References::default(),
             watched: Mutex::default(),
             wanted,
@@ -200,10 +217,15 @@ impl Controller {
             self.queue.add(seen.key.clone());
             return;
         }
-        if let Some(owner) = &seen.owner
-            && let Some(rollout) = self.cache.key_of_uid(ROLLOUT, owner)
+        if seen.key.resource == ANALYSIS_RUN {
+            self.queue.add(seen.key.clone());
+        }
+        if let Some(owner) = seen
+            .owner
+            .as_ref()
+            .and_then(|uid| self.cache.key_of_uid(uid))
         {
-            self.queue.add(rollout);
+            self.queue.add(owner);
         }
         for rollout in self.references.of(&seen.key) {
             self.queue.add(rollout);
@@ -243,13 +265,19 @@ impl Controller {
         }
         loop {
             let key = self.queue.next().await;
+            let tell = |seen: Seen| self.saw(&seen);
             let reconciler = Reconciler {
                 api: &self.api,
                 cache: &self.cache,
                 events,
                 instance_id: &self.options.instance_id,
+                tell: &tell,
             };
-            let look = reconciler.rollout(&key, now()).await;
+            let look = match key.resource {
+                ROLLOUT => reconciler.rollout(&key, now()).await,
+                ANALYSIS_RUN => self.analyst.run(&reconciler, &key).await,
+                _ => Look::done(None),
+            };
             for resource in look.missing {
                 self.watch(resource);
             }

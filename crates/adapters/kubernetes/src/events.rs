@@ -4,7 +4,7 @@ use crate::api::{Api, Key};
 use crate::resource::EVENT;
 use serde_json::json;
 use sluice_argo::api::Time;
-use sluice_argo::rollout::Event;
+use sluice_argo::event::Event;
 use sluice_model::time::Timestamp;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::mpsc;

@@ -4,6 +4,7 @@
 //! for how it runs, `gather` and `reconcile` for one look at a Rollout, `cache` for what is known, `watch`
 //! for how it becomes known, `leadership` for who acts.
 
+mod analysis;
 mod api;
 mod cache;
 mod client;
@@ -11,13 +12,15 @@ mod connect;
 mod controller;
 mod events;
 mod gather;
+mod job;
 mod leadership;
+mod measure;
 mod queue;
 mod reconcile;
 mod resource;
-mod runs;
 mod watch;
 
 pub use connect::{ConnectError, connect};
 pub use controller::{Controller, Ended, Options, Wanted};
 pub use leadership::Election;
+pub use measure::{Answer, Answering, Measure};

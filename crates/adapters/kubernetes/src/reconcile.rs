@@ -1,20 +1,22 @@
 //! One Rollout: look, decide, write.
 
 use crate::api::{Api, ApiError, Key, Patch, Reason};
-use crate::cache::Cache;
+use crate::cache::{Cache, Change, key_of};
 use crate::events::Events;
 use crate::gather;
 use crate::queue::Outcome;
 use crate::resource::{ANALYSIS_RUN, EXPERIMENT, POD, REPLICA_SET, Resource, SERVICE, workload};
+use crate::watch::Seen;
 use serde_json::{Map, Value, json};
 use sluice_argo::api::{
-    AnalysisRun, POD_TEMPLATE_HASH_LABEL, PodTemplateMetadata, Rollout, RolloutStatus,
+    AnalysisRunStatus, POD_TEMPLATE_HASH_LABEL, PodTemplateMetadata, Rollout, RolloutStatus,
 };
 use sluice_argo::rollout::{
-    self, INSTANCE_ID_LABEL, MANAGED_BY, ReplicaSet, Routing, RunRequest, World, Write,
+    self, INSTANCE_ID_LABEL, MANAGED_BY, ReplicaSet, Routing, World, Write,
 };
 use sluice_argo::template::sync_metadata;
 use sluice_model::time::Timestamp;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What looking at a Rollout needs.
@@ -24,6 +26,8 @@ pub(crate) struct Reconciler<'a, A> {
     pub(crate) events: &'a Events,
     /// The controller's name among others; empty for the one that takes objects without a name.
     pub(crate) instance_id: &'a str,
+    /// Hears of every write, as of every change that is watched.
+    pub(crate) tell: &'a (dyn Fn(Seen) + Send + Sync),
 }
 
 /// How looking at a Rollout ended, and what has to be watched before it can be looked at.
@@ -33,13 +37,39 @@ pub(crate) struct Look {
 }
 
 impl Look {
-    fn done(wait: Option<Duration>) -> Self {
+    pub(crate) fn done(wait: Option<Duration>) -> Self {
         Look {
             outcome: Outcome::Done(wait),
             missing: Vec::new(),
         }
     }
+
+    /// Something was written: what is now is a new world, in which nothing else may ever happen.
+    pub(crate) fn again() -> Self {
+        Look {
+            outcome: Outcome::Again,
+            missing: Vec::new(),
+        }
+    }
+
+    pub(crate) fn failed(least: Option<Duration>) -> Self {
+        Look {
+            outcome: Outcome::Failed(least),
+            missing: Vec::new(),
+        }
+    }
+
+    /// Nothing can be decided before a kind is watched; its first list asks for a look again.
+    pub(crate) fn waits_for(resource: Resource) -> Self {
+        Look {
+            outcome: Outcome::Done(Some(SYNC_WAIT)),
+            missing: vec![resource],
+        }
+    }
 }
+
+/// How long a look waits for a kind that is about to be watched.
+const SYNC_WAIT: Duration = Duration::from_millis(200);
 
 impl<A: Api> Reconciler<'_, A> {
     /// Looks at a Rollout, decides, and writes what follows.
@@ -47,7 +77,7 @@ impl<A: Api> Reconciler<'_, A> {
         let Some(rollout) = self.cache.get::<Rollout>(key) else {
             return Look::done(None);
         };
-        if !self.is_own(&rollout) {
+        if !self.is_own(&rollout.metadata.labels) {
             return Look::done(None);
         }
         match self.look(key, rollout, now).await {
@@ -58,17 +88,14 @@ impl<A: Api> Reconciler<'_, A> {
                 } else {
                     tracing::warn!(%key, %cause, "a write failed; it is tried again");
                 }
-                Look {
-                    outcome: Outcome::Failed(cause.retry_after),
-                    missing: Vec::new(),
-                }
+                Look::failed(cause.retry_after)
             }
         }
     }
 
-    /// Whether the Rollout is this controller's and not another instance's.
-    fn is_own(&self, rollout: &Rollout) -> bool {
-        let label = rollout.metadata.labels.get(INSTANCE_ID_LABEL);
+    /// Whether an object with these labels is this controller's and not another instance's.
+    pub(crate) fn is_own(&self, labels: &BTreeMap<String, String>) -> bool {
+        let label = labels.get(INSTANCE_ID_LABEL);
         label.map_or("", String::as_str) == self.instance_id
     }
 
@@ -76,7 +103,7 @@ impl<A: Api> Reconciler<'_, A> {
         let gathered = gather::world(self.api, self.cache, rollout, now).await?;
         if !gathered.missing.is_empty() {
             return Ok(Look {
-                outcome: Outcome::Done(None),
+                outcome: Outcome::Done(Some(SYNC_WAIT)),
                 missing: gathered.missing,
             });
         }
@@ -88,11 +115,7 @@ impl<A: Api> Reconciler<'_, A> {
             changed |= self.write(key, &world, &mut noted, write, now).await?;
         }
         if changed {
-            // What was written is a new world; nothing else may ever happen in it.
-            return Ok(Look {
-                outcome: Outcome::Again,
-                missing: Vec::new(),
-            });
+            return Ok(Look::again());
         }
         let wait = decision.wake_at.map(|at| at.since(now));
         Ok(Look::done(wait))
@@ -110,12 +133,12 @@ impl<A: Api> Reconciler<'_, A> {
         let namespace = key.namespace.as_str();
         match write {
             Write::DefaultReplicas => {
-                self.patch_rollout(key, None, json!({"spec": {"replicas": 1}}))
+                self.patch_known(key, None, json!({"spec": {"replicas": 1}}))
                     .await
             }
             Write::AnnotateRollout(annotations) => {
                 let patch = json!({"metadata": {"annotations": annotations}});
-                self.patch_rollout(key, None, patch).await
+                self.patch_known(key, None, patch).await
             }
             Write::CreateReplicaSet(object) => {
                 self.create_replica_set(key, world, noted, &object, now)
@@ -148,7 +171,7 @@ impl<A: Api> Reconciler<'_, A> {
                     .await
             }
             Write::EvictPods(names) => self.evict(namespace, names).await,
-            Write::StartRun(request) => self.start_run(key, world, request).await,
+            Write::StartRun(run) => self.create(ANALYSIS_RUN, namespace, &json!(run)).await,
             Write::TerminateRun(name) => {
                 self.terminate(&Key::new(ANALYSIS_RUN, namespace, &name))
                     .await
@@ -221,11 +244,25 @@ impl<A: Api> Reconciler<'_, A> {
         let Some(patch) = merge_patch(&json!(before), &json!(after)) else {
             return Ok(false);
         };
-        self.patch_rollout(key, Some("status"), json!({"status": patch}))
+        self.patch_known(key, Some("status"), json!({"status": patch}))
             .await
     }
 
-    async fn patch_rollout(
+    /// Writes the status of an AnalysisRun; true when it changed.
+    pub(crate) async fn write_run_status(
+        &self,
+        key: &Key,
+        before: &AnalysisRunStatus,
+        after: &AnalysisRunStatus,
+    ) -> Result<bool, ApiError> {
+        let Some(patch) = merge_patch(&json!(before), &json!(after)) else {
+            return Ok(false);
+        };
+        self.patch_known(key, Some("status"), json!({"status": patch}))
+            .await
+    }
+
+    async fn patch_known(
         &self,
         key: &Key,
         subresource: Option<&'static str>,
@@ -247,17 +284,6 @@ impl<A: Api> Reconciler<'_, A> {
     async fn route(&self, world: &World, routing: &Routing) -> Result<bool, ApiError> {
         let _ = (world, routing);
         Ok(false)
-    }
-
-    async fn start_run(
-        &self,
-        key: &Key,
-        world: &World,
-        request: RunRequest,
-    ) -> Result<bool, ApiError> {
-        let run: AnalysisRun = crate::runs::object(world, request)
-            .map_err(|cause| ApiError::new(Reason::Refused, cause))?;
-        self.create(ANALYSIS_RUN, &key.namespace, &json!(run)).await
     }
 
     async fn terminate(&self, target: &Key) -> Result<bool, ApiError> {
@@ -353,7 +379,7 @@ impl<A: Api> Reconciler<'_, A> {
         Ok(true)
     }
 
-    async fn delete(&self, target: &Key) -> Result<bool, ApiError> {
+    pub(crate) async fn delete(&self, target: &Key) -> Result<bool, ApiError> {
         match self.api.delete(target).await {
             Err(cause) if cause.reason != Reason::NotFound => Err(cause),
             _ => Ok(false),
@@ -362,7 +388,10 @@ impl<A: Api> Reconciler<'_, A> {
 
     /// What was written is known at once.
     fn learn(&self, resource: Resource, stored: Value) {
-        self.cache.put(resource, stored);
+        let key = key_of(resource, &stored);
+        if let Change::Newer(owner) = self.cache.put(resource, stored) {
+            (self.tell)(Seen { key, owner });
+        }
     }
 }
 

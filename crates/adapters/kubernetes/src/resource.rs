@@ -89,6 +89,10 @@ pub(crate) const POD_TEMPLATE: Resource = Resource::new("", "v1", "PodTemplate",
 pub(crate) const SERVICE: Resource = Resource::new("", "v1", "Service", "services");
 /// Pods: listed where they are needed, never watched.
 pub(crate) const POD: Resource = Resource::new("", "v1", "Pod", "pods");
+/// Jobs that are measurements.
+pub(crate) const JOB: Resource = Resource::new("batch", "v1", "Job", "jobs");
+/// Secrets: read where they are needed, never watched.
+pub(crate) const SECRET: Resource = Resource::new("", "v1", "Secret", "secrets");
 /// Events.
 pub(crate) const EVENT: Resource = Resource::new("", "v1", "Event", "events");
 /// Leases, for the election of a leader.

@@ -3,8 +3,13 @@
 use super::args::ControllerArgs;
 use super::failure::{Exit, Failure};
 use super::serve::{log_messages, serving_runtime};
-use sluice_kubernetes::{ConnectError, Controller, Election, Ended, Options, connect};
+use sluice_argo::api::Metric;
+use sluice_kubernetes::{
+    Answering, ConnectError, Controller, Election, Ended, Measure, Options, connect,
+};
+use sluice_model::time::Timestamp;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -40,7 +45,7 @@ async fn run(args: ControllerArgs) -> Result<ExitCode, Failure> {
         workers: usize::from(args.workers),
         election,
     };
-    let (controller, wanted) = Controller::new(client, options);
+    let (controller, wanted) = Controller::new(client, options, Arc::new(Servers));
     let stop = stopped().map_err(|cause| {
         let message = format!("signals cannot be received: {cause}");
         Failure::new(Exit::Failed, "no-signals", message)
@@ -52,6 +57,20 @@ async fn run(args: ControllerArgs) -> Result<ExitCode, Failure> {
             Err(Failure::new(Exit::Failed, "lost-lead", message)
                 .with_help("start it again: it waits until the Lease is free"))
         }
+    }
+}
+
+/// Metric servers.
+struct Servers;
+
+impl Measure for Servers {
+    fn measure<'a>(&'a self, metric: &'a Metric, _: &'a str, _: Timestamp) -> Answering<'a> {
+        Box::pin(async move {
+            Err(format!(
+                "the provider of metric `{}` is not known to this controller yet",
+                metric.name
+            ))
+        })
     }
 }
 

@@ -2,14 +2,20 @@
 
 use super::pauses::{self, ANALYSIS};
 use super::promotion;
+use super::revision::owner;
 use super::turn::{Runs, Turn};
-use super::world::{INSTANCE_ID_LABEL, REVISION, Trial};
-use super::write::{RunRequest, Write};
+use super::world::{INSTANCE_ID_LABEL, REVISION, ReplicaSet, Trial, World};
+use super::write::Write;
 use super::{conditions, history};
 use crate::api::{
-    AnalysisPhase, AnalysisRun, POD_TEMPLATE_HASH_LABEL, RolloutAnalysis, RolloutAnalysisRunStatus,
+    AnalysisPhase, AnalysisRun, AnalysisTemplate, POD_TEMPLATE_HASH_LABEL, RolloutAnalysis,
+    RolloutAnalysisRunStatus,
+};
+use crate::arguments::{
+    ArgumentError, RunRequest, TemplateSource, gather, new_run, rollout_arguments,
 };
 use crate::workload::current_step;
+use serde_json::json;
 use std::collections::BTreeMap;
 
 const TYPE_LABEL: &str = "rollout-type";
@@ -386,17 +392,70 @@ fn start<'a>(turn: &mut Turn<'a>, analysis: &RolloutAnalysis, role: Role) -> Cur
     if let Some(selector) = &rollout.spec.selector {
         labels.extend(selector.match_labels.clone());
     }
-    turn.write(Write::StartRun(RunRequest {
+    let request = RunRequest {
         name: name.clone(),
+        namespace: rollout.metadata.namespace.clone(),
         labels,
         annotations,
-        analysis: analysis.clone(),
-        stable_hash: turn
-            .stable_set()
-            .map_or_else(String::new, |set| set.hash().to_owned()),
-        latest_hash: hash,
-    }));
+        arguments: &[],
+        dry_run: &analysis.dry_run,
+        measurement_retention: &analysis.measurement_retention,
+    };
+    let stable_hash = turn.stable_set().map_or("", ReplicaSet::hash);
+    match new_run_of(turn.world, analysis, stable_hash, &hash, request) {
+        Ok(mut run) => {
+            let owners = json!([owner(rollout)]);
+            run.metadata
+                .rest
+                .insert("ownerReferences".to_owned(), owners);
+            turn.write(Write::StartRun(Box::new(run)));
+        }
+        // `validity` has tried it before: this is a change in between.
+        Err(cause) => {
+            turn.warning("AnalysisRunError", cause);
+            return Current::None;
+        }
+    }
     Current::Starts(name)
+}
+
+/// A run of the templates that an analysis names, with the Rollout's values.
+fn new_run_of(
+    world: &World,
+    analysis: &RolloutAnalysis,
+    stable_hash: &str,
+    latest_hash: &str,
+    request: RunRequest<'_>,
+) -> Result<AnalysisRun, String> {
+    let of = || {
+        let templates = gather(&analysis.templates, world)?;
+        let arguments =
+            rollout_arguments(&analysis.args, stable_hash, latest_hash, &world.rollout)?;
+        let request = RunRequest {
+            arguments: &arguments,
+            ..request
+        };
+        new_run(request, &templates)
+    };
+    of().map_err(|error: ArgumentError| error.0)
+}
+
+/// Why an analysis cannot be started, if it cannot: a template is missing, or an argument.
+pub(super) fn obstacle(world: &World, analysis: &RolloutAnalysis) -> Option<String> {
+    // Any hash will do: the values are not looked at.
+    new_run_of(world, analysis, "stable", "latest", RunRequest::default()).err()
+}
+
+impl TemplateSource for World {
+    fn template(&self, name: &str) -> Option<&AnalysisTemplate> {
+        let mut all = self.templates.iter();
+        all.find(|one| one.metadata.name == name && !one.metadata.namespace.is_empty())
+    }
+
+    fn cluster_template(&self, name: &str) -> Option<&AnalysisTemplate> {
+        let mut all = self.templates.iter();
+        all.find(|one| one.metadata.name == name && one.metadata.namespace.is_empty())
+    }
 }
 
 /// A run for the same that was started and not noted: the turn before was cut off in between.

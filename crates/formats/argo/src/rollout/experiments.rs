@@ -1,16 +1,17 @@
 //! Experiments that are steps.
 
+use super::history;
 use super::pauses::{self, ANALYSIS, EXPERIMENT};
 use super::revision::owner;
 use super::turn::Turn;
 use super::world::{INSTANCE_ID_LABEL, REVISION, ReplicaSet, Trial};
 use super::write::Write;
-use super::{arguments, history};
 use crate::api::{
-    API_VERSION, AnalysisPhase, Experiment, ExperimentAnalysis, ExperimentSpec, LabelSelector,
-    ObjectMeta, POD_TEMPLATE_HASH_LABEL, PodTemplate, RolloutExperimentStep,
-    RolloutExperimentTemplate, TemplateService, TemplateSpec,
+    API_VERSION, AnalysisPhase, AnalysisRunArgument, Argument, Experiment, ExperimentAnalysis,
+    ExperimentSpec, LabelSelector, ObjectMeta, POD_TEMPLATE_HASH_LABEL, PodTemplate,
+    RolloutExperimentStep, RolloutExperimentTemplate, TemplateService, TemplateSpec,
 };
+use crate::arguments::rollout_arguments;
 use crate::workload::current_step;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -141,7 +142,7 @@ fn object(
                 name: analysis.name.clone(),
                 template_name: analysis.template_name.clone(),
                 cluster_scope: analysis.cluster_scope,
-                args: arguments::resolve(turn, &analysis.args)?,
+                args: arguments(turn, &analysis.args)?,
                 required_for_completion: analysis.required_for_completion,
             })
         })
@@ -169,6 +170,12 @@ fn object(
         },
         ..Experiment::default()
     })
+}
+
+fn arguments(turn: &Turn<'_>, given: &[AnalysisRunArgument]) -> Result<Vec<Argument>, String> {
+    let stable = turn.stable_set().map_or("", ReplicaSet::hash);
+    let new = turn.new_set().map_or("", ReplicaSet::hash);
+    rollout_arguments(given, stable, new, turn.rollout).map_err(|error| error.0)
 }
 
 fn side(turn: &Turn<'_>, template: &RolloutExperimentTemplate) -> Result<TemplateSpec, String> {

@@ -11,7 +11,6 @@
 
 mod affinity;
 mod analyses;
-mod arguments;
 mod blue_green;
 mod canary;
 mod conditions;
@@ -38,7 +37,6 @@ mod workload_ref;
 mod world;
 mod write;
 
-pub use arguments::resolve_for as resolve_arguments;
 pub use phase::step_text;
 pub use restart::needs_pods;
 pub use revision::{candidate_name, creation_failed, owner as owner_reference};

@@ -2,12 +2,13 @@
 
 use super::pauses::Pauses;
 use super::world::{ReplicaSet, World};
-use super::write::{Event, Write};
+use super::write::Write;
 use super::{Decision, revision};
 use crate::api::{
     AnalysisRun, CanaryStatus, CanaryStrategy, Experiment, Rollout, RolloutDurationStatus,
     RolloutStatus, Time,
 };
+use crate::event::Event;
 use crate::workload::Pods;
 use sluice_model::time::Timestamp;
 

@@ -4,7 +4,8 @@ use super::conditions::{self, Condition};
 use super::turn::Turn;
 use super::world::World;
 use super::write::Write;
-use super::{phase, services};
+use super::{analyses, phase, services};
+use crate::api::{Rollout, RolloutAnalysis};
 use crate::validation::validate;
 use sluice_model::diagnostic::Severity;
 use std::time::Duration;
@@ -30,6 +31,15 @@ pub(super) fn problem(world: &World) -> Option<String> {
     if let Some(problem) = problems.find(|problem| problem.severity == Severity::Error) {
         return Some(problem.to_string());
     }
+    let analysis = analyses_of(rollout)
+        .into_iter()
+        .find_map(|(path, analysis)| {
+            let cause = analyses::obstacle(world, analysis)?;
+            Some(format!("spec.strategy.{path}: {cause}"))
+        });
+    if analysis.is_some() {
+        return analysis;
+    }
     services::named(rollout).into_iter().find_map(|(field, name)| {
         let path = format!("spec.strategy.{field}");
         match world.services.get(name) {
@@ -47,6 +57,33 @@ pub(super) fn problem(world: &World) -> Option<String> {
                 }),
         }
     })
+}
+
+/// The analyses that a Rollout names, with the field of each.
+fn analyses_of(rollout: &Rollout) -> Vec<(String, &RolloutAnalysis)> {
+    let strategy = &rollout.spec.strategy;
+    let mut all = Vec::new();
+    if let Some(canary) = &strategy.canary {
+        if let Some(beside) = &canary.analysis {
+            all.push(("canary.analysis".to_owned(), &beside.analysis));
+        }
+        for (at, step) in canary.steps.iter().enumerate() {
+            if let Some(analysis) = &step.analysis {
+                all.push((format!("canary.steps[{at}].analysis"), analysis));
+            }
+        }
+    }
+    if let Some(blue_green) = &strategy.blue_green {
+        let before = ("prePromotionAnalysis", &blue_green.pre_promotion_analysis);
+        let after = ("postPromotionAnalysis", &blue_green.post_promotion_analysis);
+        for (field, analysis) in [before, after] {
+            if let Some(analysis) = analysis {
+                all.push((format!("blueGreen.{field}"), analysis));
+            }
+        }
+    }
+    all.retain(|(_, analysis)| !analysis.templates.is_empty());
+    all
 }
 
 /// Says what is wrong, and leaves everything where it is.

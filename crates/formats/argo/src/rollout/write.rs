@@ -2,8 +2,9 @@
 
 use super::traffic::Routing;
 use crate::api::{
-    Experiment, PodTemplateMetadata, RolloutAnalysis, RolloutDurationStatus, RolloutStatus,
+    AnalysisRun, Experiment, PodTemplateMetadata, RolloutDurationStatus, RolloutStatus,
 };
+use crate::event::Event;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -51,7 +52,7 @@ pub enum Write {
     /// Pods that are older than the restart: they are evicted, as far as disruption budgets allow.
     EvictPods(Vec<String>),
     /// A new AnalysisRun.
-    StartRun(RunRequest),
+    StartRun(Box<AnalysisRun>),
     /// An AnalysisRun is no longer needed, and ends.
     TerminateRun(String),
     /// An AnalysisRun beyond the history.
@@ -70,32 +71,4 @@ pub enum Write {
     Event(Event),
     /// A rollout ended: for the metrics.
     Completed(RolloutDurationStatus),
-}
-
-/// An event of a Rollout.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
-    /// Whether something is wrong.
-    pub warning: bool,
-    /// Why, in one word.
-    pub reason: String,
-    /// Why, for people.
-    pub message: String,
-}
-
-/// An AnalysisRun to be created from templates.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RunRequest {
-    /// Its name; free, as far as is known.
-    pub name: String,
-    /// Its labels.
-    pub labels: BTreeMap<String, String>,
-    /// Its annotations.
-    pub annotations: BTreeMap<String, String>,
-    /// The templates, arguments and the rest.
-    pub analysis: RolloutAnalysis,
-    /// The stable revision's hash, for arguments.
-    pub stable_hash: String,
-    /// The new revision's hash, for arguments.
-    pub latest_hash: String,
 }

@@ -1,0 +1,248 @@
+//! Jobs that are measurements: good when they complete.
+
+use crate::api::{Api, ApiError, Key, Reason};
+use crate::gather::selector_text;
+use crate::measure::fail;
+use crate::resource::{JOB, POD};
+use serde_json::{Value, json};
+use sluice_argo::api::{
+    API_VERSION, AnalysisPhase, AnalysisRun, JobMetric, LabelSelector, Measurement, Metric, Time,
+};
+use sluice_model::time::Timestamp;
+use std::collections::BTreeMap;
+
+const JOB_NAME: &str = "job-name";
+const JOB_NAMESPACE: &str = "job-namespace";
+const RUN_UID: &str = "analysisrun.argoproj.io/uid";
+/// The longest name that fits into a label.
+const NAME_MAX: usize = 63;
+/// Reasons for which a container never starts by itself.
+const STUCK: [&str; 3] = ["ErrImagePull", "ImagePullBackOff", "InvalidImageName"];
+
+/// Creates the Job of a measurement.
+pub(crate) async fn start<A: Api>(
+    api: &A,
+    run: &AnalysisRun,
+    metric: &Metric,
+    job: &JobMetric,
+    now: Timestamp,
+) -> Measurement {
+    let mut measurement = Measurement {
+        phase: AnalysisPhase::Running,
+        started_at: Some(Time(now)),
+        ..Measurement::default()
+    };
+    let namespace = &run.metadata.namespace;
+    let name = name(run, &metric.name);
+    let object = object(run, metric, job, &name);
+    let created = match api.create(JOB, namespace, &object).await {
+        Err(cause) if cause.reason == Reason::AlreadyExists => {
+            is_own(api, run, &Key::new(JOB, namespace, &name), cause).await
+        }
+        created => created.map(drop),
+    };
+    match created {
+        Ok(()) => {
+            measurement.metadata = BTreeMap::from([
+                (JOB_NAME.to_owned(), name),
+                (JOB_NAMESPACE.to_owned(), namespace.clone()),
+            ]);
+            measurement.resume_at = Some(Time(now));
+        }
+        Err(cause) => fail(&mut measurement, cause.to_string()),
+    }
+    measurement
+}
+
+/// A Job of the name that this run created before, and did not note, is taken for the new one.
+async fn is_own<A: Api>(
+    api: &A,
+    run: &AnalysisRun,
+    key: &Key,
+    cause: ApiError,
+) -> Result<(), ApiError> {
+    let existing = api.get(key).await?;
+    let owners = existing
+        .pointer("/metadata/ownerReferences")
+        .and_then(Value::as_array);
+    let is_own = owners
+        .into_iter()
+        .flatten()
+        .any(|owner| owner["uid"] == run.metadata.uid.as_str());
+    if is_own { Ok(()) } else { Err(cause) }
+}
+
+/// `<run's identity>.<metric>.<number>`, where the number is that of the measurement.
+fn name(run: &AnalysisRun, metric: &str) -> String {
+    let results = &run.status.metric_results;
+    let result = results.iter().find(|result| result.name == metric);
+    let number = result.map_or(0, |result| result.count + result.error) + 1;
+    let uid = &run.metadata.uid;
+    let frame = uid.len() + number.to_string().len() + 2;
+    let room = NAME_MAX.saturating_sub(frame);
+    let metric: String = metric.chars().take(room).collect();
+    format!("{uid}.{metric}.{number}")
+}
+
+fn object(run: &AnalysisRun, metric: &Metric, job: &JobMetric, name: &str) -> Value {
+    let mut labels = job.metadata.labels.clone();
+    labels.insert(RUN_UID.to_owned(), run.metadata.uid.clone());
+    let mut annotations = job.metadata.annotations.clone();
+    annotations.extend([
+        (
+            "analysisrun.argoproj.io/name".to_owned(),
+            run.metadata.name.clone(),
+        ),
+        (
+            "analysisrun.argoproj.io/namespace".to_owned(),
+            run.metadata.namespace.clone(),
+        ),
+        (
+            "analysisrun.argoproj.io/metric-name".to_owned(),
+            metric.name.clone(),
+        ),
+    ]);
+    let mut spec = Value::Object(job.spec.0.clone());
+    spec["template"]["metadata"]["labels"][RUN_UID] = json!(run.metadata.uid);
+    json!({
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": name,
+            "namespace": run.metadata.namespace,
+            "labels": labels,
+            "annotations": annotations,
+            "ownerReferences": [{
+                "apiVersion": API_VERSION,
+                "kind": "AnalysisRun",
+                "name": run.metadata.name,
+                "uid": run.metadata.uid,
+                "controller": true,
+                "blockOwnerDeletion": true,
+            }],
+        },
+        "spec": spec,
+    })
+}
+
+/// The Job of a measurement.
+pub(crate) fn key_of(run: &AnalysisRun, measurement: &Measurement) -> Option<Key> {
+    let name = measurement.metadata.get(JOB_NAME)?;
+    let namespace = measurement
+        .metadata
+        .get(JOB_NAMESPACE)
+        .unwrap_or(&run.metadata.namespace);
+    Some(Key::new(JOB, namespace, name))
+}
+
+/// Looks at the Job of a measurement again.
+pub(crate) async fn resume<A: Api>(
+    api: &A,
+    run: &AnalysisRun,
+    mut measurement: Measurement,
+    now: Timestamp,
+) -> Measurement {
+    let Some(key) = key_of(run, &measurement) else {
+        fail(
+            &mut measurement,
+            "the measurement does not say which Job it is".to_owned(),
+        );
+        return measurement;
+    };
+    match look(api, &key).await {
+        Ok(State::Ended(phase)) => {
+            measurement.phase = phase;
+            measurement.finished_at = Some(Time(now));
+        }
+        Ok(State::Stuck(why)) => {
+            measurement.phase = AnalysisPhase::Inconclusive;
+            measurement.message = why;
+            measurement.finished_at = Some(Time(now));
+        }
+        Ok(State::Running) => {
+            let started = measurement.started_at.map_or(now, |time| time.0);
+            // The longer it runs, the less often it is looked at, besides at its own changes.
+            let seconds = (2.0 * now.since(started).as_secs_f64()).sqrt();
+            let delay = std::time::Duration::from_secs_f64(seconds.clamp(1.0, 300.0));
+            measurement.resume_at = Some(Time(now.after(delay)));
+        }
+        Err(cause) if cause.reason == Reason::NotFound => {
+            fail(&mut measurement, cause.to_string());
+            measurement.finished_at = Some(Time(now));
+        }
+        // No answer says nothing about the Job.
+        Err(cause) => tracing::warn!(%key, %cause, "a Job cannot be looked at"),
+    }
+    measurement
+}
+
+enum State {
+    Running,
+    Ended(AnalysisPhase),
+    Stuck(String),
+}
+
+async fn look<A: Api>(api: &A, key: &Key) -> Result<State, ApiError> {
+    let job = api.get(key).await?;
+    let conditions = job.pointer("/status/conditions").and_then(Value::as_array);
+    for condition in conditions.into_iter().flatten() {
+        if condition["status"] != "True" {
+            continue;
+        }
+        match condition["type"].as_str() {
+            Some("Complete") => return Ok(State::Ended(AnalysisPhase::Successful)),
+            Some("Failed") => return Ok(State::Ended(AnalysisPhase::Failed)),
+            _ => {}
+        }
+    }
+    let selector: Option<LabelSelector> = job
+        .pointer("/spec/selector")
+        .and_then(|selector| serde_json::from_value(selector.clone()).ok());
+    let Some(selector) = selector else {
+        return Ok(State::Running);
+    };
+    let pods = api
+        .list(POD, &key.namespace, &selector_text(&selector))
+        .await?;
+    let stuck = pods.iter().find_map(stuck);
+    Ok(stuck.map_or(State::Running, State::Stuck))
+}
+
+/// Why a pod never starts, if it does not.
+fn stuck(pod: &Value) -> Option<String> {
+    let name = pod.pointer("/metadata/name").and_then(Value::as_str)?;
+    ["initContainerStatuses", "containerStatuses"]
+        .into_iter()
+        .filter_map(|field| pod.pointer(&format!("/status/{field}"))?.as_array())
+        .flatten()
+        .find_map(|container| {
+            let waiting = container.pointer("/state/waiting")?;
+            let reason = waiting["reason"]
+                .as_str()
+                .filter(|reason| STUCK.contains(reason))?;
+            let message = waiting["message"].as_str().unwrap_or_default();
+            Some(format!(
+                "Pod {name}, container {} has terminal error ({reason}): {message}",
+                container["name"].as_str().unwrap_or_default()
+            ))
+        })
+}
+
+/// Ends the Job of a measurement.
+pub(crate) async fn terminate<A: Api>(
+    api: &A,
+    run: &AnalysisRun,
+    mut measurement: Measurement,
+    now: Timestamp,
+) -> Measurement {
+    if let Some(key) = key_of(run, &measurement)
+        && let Err(cause) = api.delete(&key).await
+        && cause.reason != Reason::NotFound
+    {
+        tracing::warn!(%key, %cause, "a Job is not deleted");
+        return measurement;
+    }
+    measurement.phase = AnalysisPhase::Inconclusive;
+    measurement.finished_at = Some(Time(now));
+    measurement
+}
