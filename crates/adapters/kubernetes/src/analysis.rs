@@ -149,7 +149,7 @@ impl<A: Api + Clone> Analyst<A> {
             .metrics
             .iter()
             .any(|metric| metric.provider.job.is_some());
-        if uses_jobs && !reconciler.cache.is_synced(JOB) {
+        if uses_jobs && !reconciler.cache.is_synced(&JOB) {
             return Ok(Look::waits_for(JOB));
         }
         let secrets = self.secrets(&run).await?;

@@ -51,14 +51,14 @@ pub(crate) trait Api: Send + Sync + 'static {
     /// The objects of a namespace that a label selector fits.
     fn list(
         &self,
-        resource: Resource,
+        resource: &Resource,
         namespace: &str,
         selector: &str,
     ) -> impl Future<Output = Result<Vec<Value>, ApiError>> + Send;
     /// Creates an object; answers with it as it was stored.
     fn create(
         &self,
-        resource: Resource,
+        resource: &Resource,
         namespace: &str,
         object: &Value,
     ) -> impl Future<Output = Result<Value, ApiError>> + Send;

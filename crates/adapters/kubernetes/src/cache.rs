@@ -60,7 +60,7 @@ impl Cache {
     }
 
     /// Puts an object in, unless a newer version is known.
-    pub(crate) fn put(&self, resource: Resource, mut object: Value) -> Change {
+    pub(crate) fn put(&self, resource: &Resource, mut object: Value) -> Change {
         let version = version_of(&object);
         let key = key_of(resource, &object);
         let owner = owner_of(&object);
@@ -78,7 +78,7 @@ impl Cache {
             owned.insert(key.clone());
         }
         let uid = OWNERS
-            .contains(&resource)
+            .contains(resource)
             .then(|| object.pointer("/metadata/uid").and_then(Value::as_str))
             .flatten()
             .map(Box::from);
@@ -113,17 +113,17 @@ impl Cache {
     /// and owners.
     pub(crate) fn retain(
         &self,
-        resource: Resource,
+        resource: &Resource,
         seen: &HashSet<Key>,
         version: u64,
     ) -> Vec<(Key, Option<Box<str>>)> {
         let mut objects = self.write();
-        objects.synced.insert(resource);
+        objects.synced.insert(resource.clone());
         let stale: Vec<Key> = objects
             .by_key
             .iter()
             .filter(|(key, entry)| {
-                key.resource == resource && entry.version <= version && !seen.contains(*key)
+                key.resource == *resource && entry.version <= version && !seen.contains(*key)
             })
             .map(|(key, _)| key.clone())
             .collect();
@@ -138,8 +138,8 @@ impl Cache {
 
     /// Whether all objects of a kind have been listed once.
     #[must_use]
-    pub(crate) fn is_synced(&self, resource: Resource) -> bool {
-        self.read().synced.contains(&resource)
+    pub(crate) fn is_synced(&self, resource: &Resource) -> bool {
+        self.read().synced.contains(resource)
     }
 
     /// The object, parsed; `None` when it does not exist, or is not what it should be.
@@ -157,12 +157,15 @@ impl Cache {
 
     /// The objects of a kind that an owner controls, parsed, by name.
     #[must_use]
-    pub(crate) fn owned<T: DeserializeOwned>(&self, owner: &str, resource: Resource) -> Vec<T> {
+    pub(crate) fn owned<T: DeserializeOwned>(&self, owner: &str, resource: &Resource) -> Vec<T> {
         let objects = self.read();
         let Some(keys) = objects.by_owner.get(owner) else {
             return Vec::new();
         };
-        let mut keys: Vec<&Key> = keys.iter().filter(|key| key.resource == resource).collect();
+        let mut keys: Vec<&Key> = keys
+            .iter()
+            .filter(|key| key.resource == *resource)
+            .collect();
         keys.sort();
         keys.into_iter()
             .filter_map(|key| parse(key, objects.by_key.get(key)?))
@@ -201,12 +204,12 @@ fn parse<T: DeserializeOwned>(key: &Key, entry: &Entry) -> Option<T> {
 
 /// The key of an object.
 #[must_use]
-pub(crate) fn key_of(resource: Resource, object: &Value) -> Key {
+pub(crate) fn key_of(resource: &Resource, object: &Value) -> Key {
     let metadata = |field: &str| {
         let value = object.pointer(&format!("/metadata/{field}"));
         value.and_then(Value::as_str).unwrap_or_default()
     };
-    Key::new(resource, metadata("namespace"), metadata("name"))
+    Key::new(resource.clone(), metadata("namespace"), metadata("name"))
 }
 
 /// The version of an object. Kubernetes' are numbers that rise with each write (as documented since 1.35 for

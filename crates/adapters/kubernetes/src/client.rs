@@ -109,7 +109,7 @@ impl ClusterApi {
     /// A page of all objects of a kind.
     pub(crate) async fn page(
         &self,
-        resource: Resource,
+        resource: &Resource,
         namespace: Option<&str>,
         after: Option<&str>,
     ) -> Result<Page, ApiError> {
@@ -138,7 +138,7 @@ impl ClusterApi {
     /// Everything that happens to objects of a kind after a version.
     pub(crate) async fn watch(
         &self,
-        resource: Resource,
+        resource: &Resource,
         namespace: Option<&str>,
         version: u64,
     ) -> Result<impl Stream<Item = kube::Result<WatchEvent<Value>>> + use<>, ApiError> {
@@ -237,7 +237,7 @@ impl Api for ClusterApi {
 
     async fn list(
         &self,
-        resource: Resource,
+        resource: &Resource,
         namespace: &str,
         selector: &str,
     ) -> Result<Vec<Value>, ApiError> {
@@ -255,7 +255,7 @@ impl Api for ClusterApi {
 
     async fn create(
         &self,
-        resource: Resource,
+        resource: &Resource,
         namespace: &str,
         object: &Value,
     ) -> Result<Value, ApiError> {

@@ -15,8 +15,9 @@ use crate::resource::{
 };
 use crate::watch::{self, Seen};
 use sluice_argo::api::Rollout;
-use sluice_argo::rollout::service_names;
+use sluice_argo::rollout::{Routing, service_names};
 use sluice_model::time::Timestamp;
+use sluice_routers::Objects;
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -194,11 +195,8 @@ impl Controller {
 
     fn watch(&self, resource: Resource) {
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
-        if watched.insert(resource) && self.wanted.send(resource).is_err() {
-            tracing::debug!(
-                kind = resource.kind,
-                "the controller ends; nothing more is watched"
-            );
+        if watched.insert(resource.clone()) && self.wanted.send(resource).is_err() {
+            tracing::debug!("the controller ends; nothing more is watched");
         }
     }
 
@@ -236,6 +234,13 @@ impl Controller {
     fn refer(&self, key: &Key) {
         let mut named = Vec::new();
         if let Some(rollout) = self.cache.get::<Rollout>(key) {
+            for router in crate::routing::routers(&rollout, &Routing::default()) {
+                for wanted in router.wants(&Objects::default()) {
+                    let resource = Resource::of_router(&wanted.kind);
+                    self.watch(resource.clone());
+                    named.push(Key::new(resource, &wanted.namespace, &wanted.name));
+                }
+            }
             named.extend(
                 service_names(&rollout)
                     .into_iter()
@@ -245,7 +250,7 @@ impl Controller {
                 && let Some(resource) =
                     crate::resource::workload(&reference.api_version, &reference.kind)
             {
-                self.watch(resource);
+                self.watch(resource.clone());
                 named.push(Key::new(resource, &key.namespace, &reference.name));
             }
         }
@@ -255,7 +260,7 @@ impl Controller {
     fn is_synced(&self) -> bool {
         WATCHED
             .iter()
-            .all(|resource| self.cache.is_synced(*resource))
+            .all(|resource| self.cache.is_synced(resource))
     }
 
     async fn work(&self, events: &Events) {
@@ -273,10 +278,12 @@ impl Controller {
                 instance_id: &self.options.instance_id,
                 tell: &tell,
             };
-            let look = match key.resource {
-                ROLLOUT => reconciler.rollout(&key, now()).await,
-                ANALYSIS_RUN => self.analyst.run(&reconciler, &key).await,
-                _ => Look::done(None),
+            let look = if key.resource == ROLLOUT {
+                reconciler.rollout(&key, now()).await
+            } else if key.resource == ANALYSIS_RUN {
+                self.analyst.run(&reconciler, &key).await
+            } else {
+                Look::done(None)
             };
             for resource in look.missing {
                 self.watch(resource);

@@ -6,11 +6,18 @@ use serde_json::json;
 use sluice_argo::api::Time;
 use sluice_argo::event::Event;
 use sluice_model::time::Timestamp;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// How many events wait at most; those beyond are dropped, and counted.
 const WAITING_MAX: usize = 4_096;
+/// After which time the same warning about an object is sent again.
+const REPEAT_AFTER: Duration = Duration::from_secs(300);
+/// How many objects' last warnings are remembered at most.
+const WARNED_MAX: usize = 10_000;
 /// The longest message that an API server takes.
 const MESSAGE_MAX: usize = 1_024;
 
@@ -19,6 +26,8 @@ const MESSAGE_MAX: usize = 1_024;
 pub(crate) struct Events {
     sender: mpsc::Sender<Recorded>,
     dropped: AtomicU64,
+    /// The last warning about each object, and when: the same again is not sent for a while.
+    warned: Mutex<HashMap<Key, (Event, Timestamp)>>,
     number: AtomicU64,
     clock: fn() -> Timestamp,
 }
@@ -41,6 +50,7 @@ impl Events {
         let events = Events {
             sender,
             dropped: AtomicU64::new(0),
+            warned: Mutex::default(),
             number: AtomicU64::new(0),
             clock,
         };
@@ -49,6 +59,9 @@ impl Events {
 
     /// Puts an event about an object. It is sent later; when too many wait, it is dropped.
     pub(crate) fn record(&self, about: &Key, uid: &str, event: Event) {
+        if event.warning && self.is_repeated(about, &event) {
+            return;
+        }
         tracing::info!(%about, reason = event.reason, message = event.message, "event");
         let recorded = Recorded {
             about: about.clone(),
@@ -64,12 +77,30 @@ impl Events {
     }
 }
 
+impl Events {
+    fn is_repeated(&self, about: &Key, event: &Event) -> bool {
+        let now = (self.clock)();
+        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = warned.get(about);
+        if known.is_some_and(|(last, at)| last == event && now < at.after(REPEAT_AFTER)) {
+            return true;
+        }
+        if warned.len() >= WARNED_MAX {
+            warned.retain(|_, (_, at)| now < at.after(REPEAT_AFTER));
+        }
+        if warned.len() < WARNED_MAX {
+            warned.insert(about.clone(), (event.clone(), now));
+        }
+        false
+    }
+}
+
 impl Outlet {
     /// Sends events until there are no more senders.
     pub(crate) async fn run<A: Api>(mut self, api: &A) {
         while let Some(recorded) = self.0.recv().await {
             let object = object(&recorded);
-            if let Err(cause) = api.create(EVENT, &recorded.about.namespace, &object).await {
+            if let Err(cause) = api.create(&EVENT, &recorded.about.namespace, &object).await {
                 tracing::warn!(about = %recorded.about, %cause, "an event was not taken");
             }
         }

@@ -42,7 +42,7 @@ pub(crate) async fn world<A: Api>(
         missing: Vec::new(),
     };
     gathered.world.workload = resolve(cache, &mut rollout, &mut gathered.missing);
-    let replica_sets: Vec<ReplicaSet> = cache.owned(&uid, REPLICA_SET);
+    let replica_sets: Vec<ReplicaSet> = cache.owned(&uid, &REPLICA_SET);
     let candidate = candidate_name(&rollout);
     let is_own = replica_sets
         .iter()
@@ -58,8 +58,8 @@ pub(crate) async fn world<A: Api>(
             gathered.world.services.insert(name.to_owned(), service);
         }
     }
-    gathered.world.runs = cache.owned(&uid, ANALYSIS_RUN);
-    gathered.world.experiments = cache.owned(&uid, EXPERIMENT);
+    gathered.world.runs = cache.owned(&uid, &ANALYSIS_RUN);
+    gathered.world.experiments = cache.owned(&uid, &EXPERIMENT);
     gathered.world.templates = templates(cache, &rollout);
     if needs_pods(&rollout, now) {
         gathered.world.pods = pods(api, &rollout, &replica_sets).await?;
@@ -73,7 +73,7 @@ pub(crate) async fn world<A: Api>(
 fn resolve(cache: &Cache, rollout: &mut Rollout, missing: &mut Vec<Resource>) -> Option<Workload> {
     let reference = rollout.spec.workload_ref.as_ref()?;
     let resource = workload(&reference.api_version, &reference.kind)?;
-    if !cache.is_synced(resource) {
+    if !cache.is_synced(&resource) {
         missing.push(resource);
         return None;
     }
@@ -158,7 +158,7 @@ async fn pods<A: Api>(
 ) -> Result<Vec<Pod>, ApiError> {
     let selector = rollout.spec.selector.clone().unwrap_or_default();
     let namespace = &rollout.metadata.namespace;
-    let objects = api.list(POD, namespace, &selector_text(&selector)).await?;
+    let objects = api.list(&POD, namespace, &selector_text(&selector)).await?;
     Ok(objects
         .iter()
         .filter_map(|object| pod(object, sets))

@@ -35,7 +35,7 @@ pub(crate) async fn start<A: Api>(
     let namespace = &run.metadata.namespace;
     let name = name(run, &metric.name);
     let object = object(run, metric, job, &name);
-    let created = match api.create(JOB, namespace, &object).await {
+    let created = match api.create(&JOB, namespace, &object).await {
         Err(cause) if cause.reason == Reason::AlreadyExists => {
             is_own(api, run, &Key::new(JOB, namespace, &name), cause).await
         }
@@ -202,7 +202,7 @@ async fn look<A: Api>(api: &A, key: &Key) -> Result<State, ApiError> {
         return Ok(State::Running);
     };
     let pods = api
-        .list(POD, &key.namespace, &selector_text(&selector))
+        .list(&POD, &key.namespace, &selector_text(&selector))
         .await?;
     let stuck = pods.iter().find_map(stuck);
     Ok(stuck.map_or(State::Running, State::Stuck))

@@ -18,6 +18,7 @@ mod measure;
 mod queue;
 mod reconcile;
 mod resource;
+mod routing;
 mod watch;
 
 pub use connect::{ConnectError, connect};

@@ -6,16 +6,19 @@ use crate::events::Events;
 use crate::gather;
 use crate::queue::Outcome;
 use crate::resource::{ANALYSIS_RUN, EXPERIMENT, POD, REPLICA_SET, Resource, SERVICE, workload};
+use crate::routing;
 use crate::watch::Seen;
 use serde_json::{Map, Value, json};
 use sluice_argo::api::{
     AnalysisRunStatus, POD_TEMPLATE_HASH_LABEL, PodTemplateMetadata, Rollout, RolloutStatus,
 };
+use sluice_argo::event::Event;
 use sluice_argo::rollout::{
     self, INSTANCE_ID_LABEL, MANAGED_BY, ReplicaSet, Routing, World, Write,
 };
 use sluice_argo::template::sync_metadata;
 use sluice_model::time::Timestamp;
+use sluice_routers::{Objects, Router, Split};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -68,6 +71,8 @@ impl Look {
     }
 }
 
+/// How often a router's objects are read and written until they express a split.
+const SPLIT_ROUNDS: usize = 3;
 /// How long a look waits for a kind that is about to be watched.
 const SYNC_WAIT: Duration = Duration::from_millis(200);
 
@@ -161,7 +166,7 @@ impl<A: Api> Reconciler<'_, A> {
                 let patch = self.at_known_version(&target, patch);
                 self.patch(&target, None, &Patch::Merge(patch)).await
             }
-            Write::Route(routing) => self.route(world, &routing).await,
+            Write::Route(routing) => self.route(key, world, &routing).await,
             Write::SyncPods {
                 replica_set,
                 existing,
@@ -218,7 +223,7 @@ impl<A: Api> Reconciler<'_, A> {
                 let name = object.pointer("/metadata/name").and_then(Value::as_str);
                 let target = Key::new(REPLICA_SET, &key.namespace, name.unwrap_or_default());
                 let existing = self.api.get(&target).await?;
-                self.cache.put(REPLICA_SET, existing);
+                self.cache.put(&REPLICA_SET, existing);
                 Err(cause)
             }
             Reason::Refused => {
@@ -280,10 +285,100 @@ impl<A: Api> Reconciler<'_, A> {
         patch
     }
 
-    /// No plugin and no object of a router is written yet: the routers come with `formats/routers`.
-    async fn route(&self, world: &World, routing: &Routing) -> Result<bool, ApiError> {
-        let _ = (world, routing);
-        Ok(false)
+    /// Has every router that the Rollout names express the routing.
+    async fn route(&self, key: &Key, world: &World, routing: &Routing) -> Result<bool, ApiError> {
+        let split = routing::split(routing);
+        let mut changed = false;
+        for router in routing::routers(&world.rollout, routing) {
+            changed |= self.split(key, world, &router, &split).await?;
+        }
+        Ok(changed)
+    }
+
+    async fn split(
+        &self,
+        key: &Key,
+        world: &World,
+        router: &Router,
+        split: &Split,
+    ) -> Result<bool, ApiError> {
+        let mut changed = false;
+        for _ in 0..SPLIT_ROUNDS {
+            let objects = self.objects(router).await?;
+            let changes = router.apply(&objects, split);
+            changed |= !changes.writes.is_empty();
+            for write in changes.writes {
+                self.write_routed(write).await?;
+            }
+            for warning in changes.warnings {
+                tracing::warn!(%key, %warning, "a router cannot do all that is asked for");
+            }
+            if let Some(problem) = changes.problems.first() {
+                let event = Event {
+                    warning: true,
+                    reason: "TrafficRoutingError".to_owned(),
+                    message: problem.to_string(),
+                };
+                self.events.record(key, &world.rollout.metadata.uid, event);
+                return Err(ApiError::new(Reason::Refused, problem.to_string()));
+            }
+            if changes.complete {
+                return Ok(changed);
+            }
+        }
+        Err(ApiError::new(
+            Reason::Conflict,
+            "the router's objects do not settle; somebody else writes them as well",
+        ))
+    }
+
+    /// The objects that a router needs; those that name others are looked up first.
+    async fn objects(&self, router: &Router) -> Result<Objects, ApiError> {
+        let mut objects = Objects::default();
+        for _ in 0..2 {
+            for wanted in router.wants(&objects) {
+                if objects.contains(&wanted) {
+                    continue;
+                }
+                let resource = Resource::of_router(&wanted.kind);
+                let target = Key::new(resource, &wanted.namespace, &wanted.name);
+                let body = self.look_up(&target).await?;
+                objects.insert(wanted, body);
+            }
+        }
+        Ok(objects)
+    }
+
+    /// An object, from what is known or, before its kind is watched, from the server.
+    async fn look_up(&self, target: &Key) -> Result<Option<Value>, ApiError> {
+        if self.cache.is_synced(&target.resource) {
+            return Ok(self.cache.get(target));
+        }
+        match self.api.get(target).await {
+            Ok(body) => Ok(Some(body)),
+            Err(cause) if cause.reason == Reason::NotFound => Ok(None),
+            Err(cause) => Err(cause),
+        }
+    }
+
+    async fn write_routed(&self, write: sluice_routers::Write) -> Result<(), ApiError> {
+        let object = write.object();
+        let resource = Resource::of_router(&object.kind);
+        let target = Key::new(resource, &object.namespace, &object.name);
+        match write {
+            sluice_routers::Write::Create { body, .. } => {
+                let resource = target.resource.clone();
+                self.create(resource, &target.namespace, &body).await?;
+            }
+            sluice_routers::Write::Update { body, .. } => {
+                let stored = self.api.replace(&target, &body).await?;
+                self.learn(&target.resource, stored);
+            }
+            sluice_routers::Write::Delete { .. } => {
+                self.delete(&target).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn terminate(&self, target: &Key) -> Result<bool, ApiError> {
@@ -343,7 +438,7 @@ impl<A: Api> Reconciler<'_, A> {
             return Ok(false);
         };
         let selector = gather::selector_text(&set.spec.selector);
-        for pod in self.api.list(POD, namespace, &selector).await? {
+        for pod in self.api.list(&POD, namespace, &selector).await? {
             if let Some((name, patch)) = pod_patch(&pod, set, existing, wanted) {
                 let target = Key::new(POD, namespace, &name);
                 let done = self.api.patch(&target, None, &Patch::Merge(patch)).await;
@@ -363,8 +458,8 @@ impl<A: Api> Reconciler<'_, A> {
         namespace: &str,
         object: &Value,
     ) -> Result<bool, ApiError> {
-        let stored = self.api.create(resource, namespace, object).await?;
-        self.learn(resource, stored);
+        let stored = self.api.create(&resource, namespace, object).await?;
+        self.learn(&resource, stored);
         Ok(true)
     }
 
@@ -375,7 +470,7 @@ impl<A: Api> Reconciler<'_, A> {
         patch: &Patch,
     ) -> Result<bool, ApiError> {
         let stored = self.api.patch(target, subresource, patch).await?;
-        self.learn(target.resource, stored);
+        self.learn(&target.resource, stored);
         Ok(true)
     }
 
@@ -387,7 +482,7 @@ impl<A: Api> Reconciler<'_, A> {
     }
 
     /// What was written is known at once.
-    fn learn(&self, resource: Resource, stored: Value) {
+    fn learn(&self, resource: &Resource, stored: Value) {
         let key = key_of(resource, &stored);
         if let Change::Newer(owner) = self.cache.put(resource, stored) {
             (self.tell)(Seen { key, owner });

@@ -1,16 +1,19 @@
 //! The kinds of objects that the controller reads and writes.
 
+use sluice_routers::ObjectKind;
+use std::borrow::Cow;
+
 /// A kind of object, and where an API server serves it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Resource {
     /// The API group; empty for the core.
-    pub(crate) group: &'static str,
+    pub(crate) group: Cow<'static, str>,
     /// The version.
-    pub(crate) version: &'static str,
+    pub(crate) version: Cow<'static, str>,
     /// The kind.
-    pub(crate) kind: &'static str,
+    pub(crate) kind: Cow<'static, str>,
     /// The name in paths.
-    pub(crate) plural: &'static str,
+    pub(crate) plural: Cow<'static, str>,
     /// Whether objects live in a namespace.
     pub(crate) namespaced: bool,
 }
@@ -23,10 +26,21 @@ impl Resource {
         plural: &'static str,
     ) -> Self {
         Resource {
-            group,
-            version,
-            kind,
-            plural,
+            group: Cow::Borrowed(group),
+            version: Cow::Borrowed(version),
+            kind: Cow::Borrowed(kind),
+            plural: Cow::Borrowed(plural),
+            namespaced: true,
+        }
+    }
+
+    /// A kind of objects of a router.
+    pub(crate) fn of_router(kind: &ObjectKind) -> Self {
+        Resource {
+            group: Cow::Owned(kind.group.clone()),
+            version: Cow::Owned(kind.version.clone()),
+            kind: Cow::Owned(kind.kind.clone()),
+            plural: Cow::Owned(kind.plural.clone()),
             namespaced: true,
         }
     }
@@ -35,7 +49,7 @@ impl Resource {
     #[must_use]
     pub(crate) fn api_version(&self) -> String {
         if self.group.is_empty() {
-            self.version.to_owned()
+            self.version.to_string()
         } else {
             format!("{}/{}", self.group, self.version)
         }
@@ -68,13 +82,11 @@ pub(crate) const ANALYSIS_TEMPLATE: Resource =
     Resource::new(ARGO, "v1alpha1", "AnalysisTemplate", "analysistemplates");
 /// Analysis templates of the whole cluster.
 pub(crate) const CLUSTER_ANALYSIS_TEMPLATE: Resource = Resource {
+    group: Cow::Borrowed(ARGO),
+    version: Cow::Borrowed("v1alpha1"),
+    kind: Cow::Borrowed("ClusterAnalysisTemplate"),
+    plural: Cow::Borrowed("clusteranalysistemplates"),
     namespaced: false,
-    ..Resource::new(
-        ARGO,
-        "v1alpha1",
-        "ClusterAnalysisTemplate",
-        "clusteranalysistemplates",
-    )
 };
 /// Experiments.
 pub(crate) const EXPERIMENT: Resource =

@@ -35,13 +35,13 @@ pub(crate) async fn watch(
 ) {
     let mut wait = BACKOFF_MIN;
     loop {
-        match list(api, cache, resource, namespace, &tell).await {
+        match list(api, cache, &resource, namespace, &tell).await {
             Ok(version) => {
                 wait = BACKOFF_MIN;
-                follow(api, cache, resource, namespace, version, &tell).await;
+                follow(api, cache, &resource, namespace, version, &tell).await;
             }
             Err(cause) => {
-                tracing::warn!(kind = resource.kind, %cause, "objects cannot be listed; it is tried again");
+                tracing::warn!(kind = %resource.kind, %cause, "objects cannot be listed; it is tried again");
             }
         }
         tokio::time::sleep(wait).await;
@@ -52,7 +52,7 @@ pub(crate) async fn watch(
 async fn list(
     api: &ClusterApi,
     cache: &Cache,
-    resource: Resource,
+    resource: &Resource,
     namespace: Option<&str>,
     tell: &impl Fn(Seen),
 ) -> Result<u64, ApiError> {
@@ -99,7 +99,7 @@ async fn list(
 async fn follow(
     api: &ClusterApi,
     cache: &Cache,
-    resource: Resource,
+    resource: &Resource,
     namespace: Option<&str>,
     mut version: u64,
     tell: &impl Fn(Seen),
@@ -108,7 +108,7 @@ async fn follow(
         let events = match api.watch(resource, namespace, version).await {
             Ok(events) => events,
             Err(cause) => {
-                tracing::warn!(kind = resource.kind, %cause, "a watch cannot begin; everything is listed again");
+                tracing::warn!(kind = %resource.kind, %cause, "a watch cannot begin; everything is listed again");
                 return;
             }
         };
@@ -134,7 +134,7 @@ async fn follow(
                 }
                 Ok(WatchEvent::Error(status)) => {
                     tracing::info!(
-                        kind = resource.kind,
+                        kind = %resource.kind,
                         code = status.code,
                         cause = status.message,
                         "a watch ended; everything is listed again"
@@ -143,7 +143,7 @@ async fn follow(
                 }
                 Err(cause) => {
                     let cause = failure(&cause);
-                    tracing::info!(kind = resource.kind, %cause, "a watch broke; everything is listed again");
+                    tracing::info!(kind = %resource.kind, %cause, "a watch broke; everything is listed again");
                     return;
                 }
             }
@@ -151,14 +151,14 @@ async fn follow(
     }
 }
 
-fn learn(cache: &Cache, resource: Resource, object: Value, tell: &impl Fn(Seen)) {
+fn learn(cache: &Cache, resource: &Resource, object: Value, tell: &impl Fn(Seen)) {
     let key = key_of(resource, &object);
     if let Change::Newer(owner) = cache.put(resource, object) {
         tell(Seen { key, owner });
     }
 }
 
-fn forget(cache: &Cache, resource: Resource, object: &Value, tell: &impl Fn(Seen)) {
+fn forget(cache: &Cache, resource: &Resource, object: &Value, tell: &impl Fn(Seen)) {
     let key = key_of(resource, object);
     let owner = cache.remove(&key, version_of(object));
     tell(Seen { key, owner });

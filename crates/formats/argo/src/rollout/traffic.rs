@@ -26,12 +26,10 @@ pub struct Routing {
     pub turn_services: (String, String),
     /// Experiments with a weight of their own.
     pub additional: Vec<WeightDestination>,
-    /// Whether the routes that steps made are removed.
-    pub removes_managed_routes: bool,
-    /// A route by header that the present step sets, or removes when it matches nothing.
-    pub header_route: Option<SetHeaderRoute>,
-    /// A mirror that the present step sets, or removes when it matches nothing.
-    pub mirror_route: Option<SetMirrorRoute>,
+    /// The routes by header that are in force, of the steps up to the present one.
+    pub header_routes: Vec<SetHeaderRoute>,
+    /// The mirrors that are in force, of the steps up to the present one.
+    pub mirror_routes: Vec<SetMirrorRoute>,
     /// Whether the weight goes before the hashes: the canary has no pods, and its old weight must be gone
     /// before anything leads to it.
     pub weight_first: bool,
@@ -62,13 +60,12 @@ pub(super) fn route(turn: &mut Turn<'_>) -> bool {
         turn_services: services::pair(turn, true),
         ..Routing::default()
     };
-    choose_weight(turn, &mut routing);
+    let keeps_routes = choose_weight(turn, &mut routing);
     if !stable_covers(turn, whole - routing.weight) || subsets_wait(turn) {
         return false;
     }
-    if let Some((_, step)) = current_step(turn.rollout).filter(|_| turn.revision() > 1) {
-        routing.header_route = step.set_header_route.clone();
-        routing.mirror_route = step.set_mirror_route.clone();
+    if keeps_routes && turn.revision() > 1 {
+        routes_in_force(turn, &mut routing);
     }
     let had_weight = turn
         .rollout
@@ -86,7 +83,34 @@ fn has_pods(set: Option<&ReplicaSet>) -> bool {
     set.is_some_and(|set| set.status.available_replicas > 0)
 }
 
-fn choose_weight(turn: &mut Turn<'_>, routing: &mut Routing) {
+/// Routes that steps made: a later step of the same name takes an earlier one's place, and removes it when it
+/// matches nothing.
+fn routes_in_force(turn: &Turn<'_>, routing: &mut Routing) {
+    let steps = turn.strategy().map_or(&[][..], |canary| &canary.steps);
+    let index = turn.rollout.status.current_step_index.unwrap_or(0);
+    let reached = usize::try_from(index).unwrap_or(0).saturating_add(1);
+    for step in &steps[..reached.min(steps.len())] {
+        if let Some(route) = &step.set_header_route {
+            routing
+                .header_routes
+                .retain(|other| other.name != route.name);
+            if !route.matches.is_empty() {
+                routing.header_routes.push(route.clone());
+            }
+        }
+        if let Some(route) = &step.set_mirror_route {
+            routing
+                .mirror_routes
+                .retain(|other| other.name != route.name);
+            if !route.matches.is_empty() {
+                routing.mirror_routes.push(route.clone());
+            }
+        }
+    }
+}
+
+/// Chooses the weight; true when the routes that steps made stay.
+fn choose_weight(turn: &mut Turn<'_>, routing: &mut Routing) -> bool {
     let status = &turn.rollout.status;
     let index = status.current_step_index.unwrap_or(0);
     if let Some(hash) = retreat::from_hash(turn) {
@@ -94,10 +118,9 @@ fn choose_weight(turn: &mut Turn<'_>, routing: &mut Routing) {
         routing.weight = retreat::weight(turn);
         routing.canary_hash = hash;
     } else if turn.is_fully_promoted() {
-        routing.removes_managed_routes = true;
+        return false;
     } else if turn.is_aborted() {
         routing.weight = retreat::weight(turn);
-        routing.removes_managed_routes = true;
         let dynamic = turn
             .strategy()
             .is_some_and(|canary| canary.dynamic_stable_scale);
@@ -107,12 +130,14 @@ fn choose_weight(turn: &mut Turn<'_>, routing: &mut Routing) {
                 .map_or_else(String::new, |canary| canary.canary_service.clone());
             services::ensure(turn, &name, turn.stable, false);
         }
+        return false;
     } else if !has_pods(turn.new_set()) {
+        // Nothing leads to a canary without pods.
         routing.additional = of_experiments(turn);
-        routing.removes_managed_routes = true;
+        return false;
     } else if status.promote_full {
         routing.weight = full_promotion(turn, routing.whole);
-        routing.removes_managed_routes = true;
+        return false;
     } else if turn.steps() > 0 {
         if !scaling::is_reached(turn, None) {
             routing.weight = weight_before(turn, index);
@@ -124,6 +149,7 @@ fn choose_weight(turn: &mut Turn<'_>, routing: &mut Routing) {
             routing.additional = of_experiments(turn);
         }
     }
+    true
 }
 
 /// The weight on the way to a promotion without steps: what the canary has, or what its pods can take.
