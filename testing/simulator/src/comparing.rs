@@ -91,7 +91,7 @@ impl Comparing {
             if books.bug != Some(Bug::KeepsEvidenceOfAttempt) {
                 self.close(books);
             } else if let Some(ledger) = &mut self.ledger {
-                *ledger = ledger.clone().reopened();
+                *ledger = ledger.clone().reopened(now);
             }
             return false;
         };
@@ -154,7 +154,7 @@ impl Comparing {
         let is_present = |ledger: &Ledger| any || ledger.is_of(rollout.id, rollout.attempt);
         let at_hand = self.ledger.take().filter(is_present);
         let ledger = at_hand
-            .or_else(|| self.of_former_process(books.store).filter(is_present))
+            .or_else(|| self.of_former_process(books.store, now).filter(is_present))
             .unwrap_or_else(|| {
                 let latency = status
                     .stable
@@ -168,11 +168,11 @@ impl Comparing {
         self.ledger.insert(ledger)
     }
 
-    fn of_former_process(&mut self, store: &Store) -> Option<Ledger> {
+    fn of_former_process(&mut self, store: &Store, now: Timestamp) -> Option<Ledger> {
         if std::mem::replace(&mut self.asked, true) {
             return None;
         }
-        store.ledger().map(Ledger::reopened)
+        store.ledger().map(|ledger| ledger.reopened(now))
     }
 
     fn store(&mut self, books: Books<'_>, now: Timestamp) -> bool {

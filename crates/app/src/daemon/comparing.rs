@@ -166,7 +166,10 @@ impl Comparing {
         let is_present = |books: &Books| books.is_of(rollout);
         let at_hand = self.books.take().filter(is_present);
         let books = at_hand
-            .or_else(|| self.of_former_process(parts, status).filter(is_present))
+            .or_else(|| {
+                self.of_former_process(parts, status, now)
+                    .filter(is_present)
+            })
             .unwrap_or_else(|| {
                 let latency = status
                     .stable
@@ -184,13 +187,18 @@ impl Comparing {
         self.books.insert(books)
     }
 
-    fn of_former_process(&mut self, parts: &Parts, status: &ServiceStatus) -> Option<Books> {
+    fn of_former_process(
+        &mut self,
+        parts: &Parts,
+        status: &ServiceStatus,
+        now: Timestamp,
+    ) -> Option<Books> {
         if std::mem::replace(&mut self.asked, true) {
             return None;
         }
         match parts.store.ledger::<Books>(&status.service) {
             Ok(books) => books.map(|books| Books {
-                ledger: books.ledger.reopened(),
+                ledger: books.ledger.reopened(now),
                 standing: books.standing.reopened(),
             }),
             Err(error) => {

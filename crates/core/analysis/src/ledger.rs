@@ -258,9 +258,9 @@ impl Ledger {
         (self.rollout, self.attempt) == (rollout, attempt)
     }
 
-    /// The same books in a process whose proxy counts from zero.
+    /// The same books in a process whose proxy counts from zero since `now`.
     #[must_use]
-    pub fn reopened(mut self) -> Ledger {
+    pub fn reopened(mut self, now: Timestamp) -> Ledger {
         self.carry_over();
         // The proxy does not know any more which users were counted. Each would count twice, on the same side: that is no
         // second draw, and no evidence.
@@ -270,6 +270,7 @@ impl Ledger {
             book.pages = Pages::default();
         }
         if of_users {
+            self.from = now;
             self.assigned = Pages::default();
             self.split = Pages::default();
             self.finished = Pages::default();

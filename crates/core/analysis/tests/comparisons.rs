@@ -130,7 +130,9 @@ fn another_process_counts_on_and_nothing_counts_twice() {
     let mut first = ledger(std::slice::from_ref(&check));
     first.observe(&[segment(3, 5.0, side(50, 1), side(950, 2))]);
     let stored = serde_json::to_string(&first).unwrap();
-    let mut second = serde_json::from_str::<Ledger>(&stored).unwrap().reopened();
+    let mut second = serde_json::from_str::<Ledger>(&stored)
+        .unwrap()
+        .reopened(NOW);
     assert!(second.is_of(RolloutId(7), 1) && !second.is_of(RolloutId(7), 2));
     second.observe(&[segment(3, 5.0, side(0, 0), side(0, 0))]);
     second.observe(&[segment(3, 5.0, side(10, 1), side(190, 0))]);
@@ -265,7 +267,9 @@ fn users_who_leave_unanswered_do_not_make_a_canary_look_good() {
     assert_eq!(judged(&ledger, &check, 50.0).verdict, Verdict::Inconclusive);
     // Nor does a restart of Sluice, which forgets whom it kept waiting.
     let stored = serde_json::to_string(&ledger).unwrap();
-    let mut ledger = serde_json::from_str::<Ledger>(&stored).unwrap().reopened();
+    let mut ledger = serde_json::from_str::<Ledger>(&stored)
+        .unwrap()
+        .reopened(NOW);
     ledger.observe(&[]);
     assert_eq!(judged(&ledger, &check, 50.0).verdict, Verdict::Inconclusive);
 }
@@ -432,7 +436,7 @@ fn a_user_who_fails_before_and_after_a_restart_of_sluice_counts_once() {
         let mut ledger = ledger(std::slice::from_ref(&check)).of_users(of_users);
         ledger.observe(&observed);
         for _ in 0..3 {
-            ledger = ledger.reopened();
+            ledger = ledger.reopened(NOW);
             // The same users come again, with the same broken accounts.
             ledger.observe(&observed);
         }
@@ -445,6 +449,13 @@ fn a_user_who_fails_before_and_after_a_restart_of_sluice_counts_once() {
     let (counted, verdict) = verdict(true);
     assert_eq!(counted, [(50.0, [500, 6, 500, 1])]);
     assert_ne!(verdict, Verdict::Fail);
+    // What is told of the time that it takes rests on that count, and not on the time before it.
+    let reopened = |of_users| {
+        let since = ledger(std::slice::from_ref(&check)).of_users(of_users);
+        measured(&since.reopened(Timestamp(90_000)), &check, 50.0).window
+    };
+    assert_eq!(reopened(true), Duration::from_secs(10));
+    assert_eq!(reopened(false), Duration::from_secs(100));
 }
 
 #[test]
