@@ -25,15 +25,11 @@ pub(super) fn review(plan: &Plan, warn: &mut impl FnMut(&str, &str, String, &str
                     ),
                     "give a limit that a bad release would be beyond",
                 ))
-            } else if let Some(weight) = shared(step).filter(|_| differs_with_weight(check)) {
+            } else if let Some(shares) = unequal_shares(step).filter(|_| differs_with_weight(check))
+            {
                 Some((
                     "unequal-shares",
-                    format!(
-                        "the check `{}` compares totals, and in the step `{}` the new revision gets {weight} of the requests, the old one {}",
-                        check.name,
-                        step.name,
-                        weight.rest()
-                    ),
+                    format!("the check `{}` compares totals, and {shares}", check.name),
                     "use `max` or `min`; compare totals with the old revision's only in a step with a weight of 50",
                 ))
             } else if counts_users && needs_more_users_than_count(check) {
@@ -87,13 +83,21 @@ fn differs_with_weight(check: &Check) -> bool {
     }
 }
 
-/// The weight of a step in which the two sides get unequal shares.
-fn shared(step: &Step) -> Option<Weight> {
+/// What a step in which the two sides do not get the same share of the requests gives them.
+fn unequal_shares(step: &Step) -> Option<String> {
     match &step.exposure {
-        Exposure::Split { weight, .. } => {
-            Some(*weight).filter(|it| *it > Weight::ZERO && *it != it.rest())
+        Exposure::Split { weight, .. } if *weight > Weight::ZERO && *weight != weight.rest() => {
+            Some(format!(
+                "in the step `{}` the new revision gets {weight} of the requests, the old one {}",
+                step.name,
+                weight.rest()
+            ))
         }
-        Exposure::Rolling { .. } | Exposure::Recreate => None,
+        Exposure::Rolling { .. } => Some(format!(
+            "in the step `{}` the share of each side changes with every replica that is replaced",
+            step.name
+        )),
+        Exposure::Split { .. } | Exposure::Recreate => None,
     }
 }
 
