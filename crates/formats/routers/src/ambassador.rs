@@ -4,13 +4,12 @@
 //! loop. Here the deletion is the next write.
 
 use crate::changes::{Draft, Effect, Problem};
-use crate::current::{Current, Place};
+use crate::current::{Current, Place, Share};
 use crate::object::{ObjectRef, Objects};
 use crate::router::Routing;
 use crate::split::{Split, Traffic};
 use crate::{kinds, owned, tree};
 use serde_json::Value;
-use std::collections::BTreeMap;
 
 /// Which Mappings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,13 +44,10 @@ impl Routing for Ambassador {
                 Some(body) => tree::weight(&body["spec"], "spec", &canary)?,
                 None => 0,
             };
-            current.places.push(Place {
-                stable: 100_u32.saturating_sub(weight),
-                canary: weight,
-                path: "spec.weight".to_owned(),
-                others: BTreeMap::new(),
-                object: canary,
-            });
+            let mut place = Place::new(&canary, "spec.weight");
+            place.add(Share::Canary, weight);
+            place.add(Share::Stable, 100_u32.saturating_sub(weight));
+            current.places.push(place);
         }
         Ok(current)
     }

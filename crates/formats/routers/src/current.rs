@@ -31,7 +31,35 @@ pub struct Place {
     pub others: BTreeMap<String, u32>,
 }
 
+/// Whom a weight in a place belongs to.
+pub(crate) enum Share<'a> {
+    Stable,
+    Canary,
+    Other(&'a str),
+}
+
 impl Place {
+    /// A place without weights.
+    pub(crate) fn new(object: &ObjectRef, path: impl Into<String>) -> Self {
+        Self {
+            object: object.clone(),
+            path: path.into(),
+            stable: 0,
+            canary: 0,
+            others: BTreeMap::new(),
+        }
+    }
+
+    /// Adds a weight.
+    pub(crate) fn add(&mut self, to: Share<'_>, weight: u32) {
+        let sum = match to {
+            Share::Stable => &mut self.stable,
+            Share::Canary => &mut self.canary,
+            Share::Other(name) => self.others.entry(name.to_owned()).or_default(),
+        };
+        *sum = sum.saturating_add(weight);
+    }
+
     /// The weight of all traffic here.
     #[must_use]
     pub fn total(&self) -> u32 {

@@ -9,6 +9,30 @@
 //! here talks to a cluster, and nothing knows whose objects ask for a split. Where a field's meaning is a
 //! client's promise (names, annotations), it is that of Argo Rollouts at commit 9f8d111; where the result
 //! differs on purpose, the place says so.
+//!
+//! An adapter has one loop for all routers:
+//!
+//! ```
+//! use sluice_routers::{Objects, Router, Split};
+//! # use serde_json::Value;
+//! # use sluice_routers::{Changes, ObjectRef, Write};
+//! # fn read(_: &ObjectRef) -> Option<Value> { None }
+//! # fn write(_: &Write) -> Result<(), ()> { Ok(()) }
+//!
+//! /// One round; to be repeated when an object changes, and at once when the changes are not complete.
+//! fn reconcile(router: &Router, split: &Split) -> Result<Changes, ()> {
+//!     let mut objects = Objects::default();
+//!     while let Some(object) = router.missing(&objects) {
+//!         let body = read(&object);
+//!         objects.insert(object, body);
+//!     }
+//!     let changes = router.apply(&objects, split);
+//!     for one in &changes.writes {
+//!         write(one)?;
+//!     }
+//!     Ok(changes)
+//! }
+//! ```
 
 mod alb;
 mod ambassador;

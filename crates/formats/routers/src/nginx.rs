@@ -1,7 +1,7 @@
 //! The NGINX ingress controller: a second Ingress with the canary's share beside the stable one.
 
 use crate::changes::{Draft, Effect, Problem};
-use crate::current::{Current, Place};
+use crate::current::{Current, Place, Share};
 use crate::object::{ObjectRef, Objects};
 use crate::router::Routing;
 use crate::split::{Split, Traffic};
@@ -56,13 +56,11 @@ impl Routing for Nginx {
             };
             let total = self.number(body, "canary-weight-total", &canary)?;
             let weight = self.number(body, "canary-weight", &canary)?.unwrap_or(0);
-            current.places.push(Place {
-                stable: total.unwrap_or(TOTAL).saturating_sub(weight),
-                canary: weight,
-                path: format!("metadata.annotations[{}]", self.key("canary-weight")),
-                others: BTreeMap::new(),
-                object: canary,
-            });
+            let path = format!("metadata.annotations[{}]", self.key("canary-weight"));
+            let mut place = Place::new(&canary, path);
+            place.add(Share::Canary, weight);
+            place.add(Share::Stable, total.unwrap_or(TOTAL).saturating_sub(weight));
+            current.places.push(place);
         }
         Ok(current)
     }

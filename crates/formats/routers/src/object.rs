@@ -86,7 +86,7 @@ impl Objects {
                 "not-read",
                 "",
                 "it was not looked up".to_owned(),
-                "read what `Router::wants` names, and apply again".to_owned(),
+                "look up what `Router::missing` names, and apply again".to_owned(),
             )),
         }
     }

@@ -34,7 +34,8 @@ pub(crate) fn copy(of: &Value, object: &ObjectRef, owner: &Owner) -> Value {
             body["metadata"][field] = marks.clone();
         }
     }
-    if let Some(annotations) = body["metadata"]["annotations"].as_object_mut() {
+    let annotations = body.pointer_mut("/metadata/annotations");
+    if let Some(annotations) = annotations.and_then(Value::as_object_mut) {
         annotations.remove(LAST_APPLIED);
     }
     if let Some(spec) = tree::child(of, &["spec"]) {

@@ -65,11 +65,19 @@ impl Router {
         }
     }
 
-    /// The objects that are needed, also those that may not exist yet. One object can name another: when
-    /// these are looked up, ask again, until there is nothing new. Twice is enough for every router.
+    /// The objects that are needed, also those that may not exist yet, as far as they can be told from those
+    /// that were looked up: one object can name another.
     #[must_use]
     pub fn wants(&self, objects: &Objects) -> Vec<ObjectRef> {
         self.routing().wants(&self.traffic, objects)
+    }
+
+    /// An object that is needed and was not looked up yet. Each one that is inserted, there or not, brings the
+    /// end nearer: no router needs more than it names, and one behind those.
+    #[must_use]
+    pub fn missing(&self, objects: &Objects) -> Option<ObjectRef> {
+        let mut wanted = self.wants(objects).into_iter();
+        wanted.find(|object| !objects.contains(object))
     }
 
     /// The writes after which the objects express the split. The same split a second time writes nothing.

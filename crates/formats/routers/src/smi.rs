@@ -1,7 +1,7 @@
 //! Service Mesh Interface: a TrafficSplit, created where there is none.
 
 use crate::changes::{Draft, Effect, Problem};
-use crate::current::{Current, Place};
+use crate::current::{Current, Place, Share};
 use crate::object::{ObjectRef, Objects};
 use crate::router::Routing;
 use crate::split::{Split, Traffic};
@@ -41,20 +41,15 @@ impl Routing for Smi {
         let Some(body) = objects.look(&object)? else {
             return Ok(Current::default());
         };
-        let mut place = Place {
-            path: "spec.backends".to_owned(),
-            stable: 0,
-            canary: 0,
-            others: Default::default(),
-            object: object.clone(),
-        };
+        let mut place = Place::new(&object, "spec.backends");
         for (index, backend) in backends(body, &object)?.iter().enumerate() {
             let weight = quantity(backend, index, &object)?;
-            match tree::text(backend, &["service"]) {
-                name if name == stable => place.stable += weight,
-                name if name == canary => place.canary += weight,
-                name => *place.others.entry(name.to_owned()).or_default() += weight,
-            }
+            let share = match tree::text(backend, &["service"]) {
+                name if name == stable => Share::Stable,
+                name if name == canary => Share::Canary,
+                name => Share::Other(name),
+            };
+            place.add(share, weight);
         }
         Ok(Current {
             places: vec![place],

@@ -1,13 +1,12 @@
 //! Traefik: the weights of a TraefikService.
 
 use crate::changes::{Draft, Effect, Problem};
-use crate::current::{Current, Place};
+use crate::current::{Current, Place, Share};
 use crate::object::{ObjectRef, Objects};
 use crate::router::Routing;
 use crate::split::{Split, Traffic};
 use crate::{kinds, tree};
 use serde_json::Value;
-use std::collections::BTreeMap;
 
 const SERVICES: [&str; 3] = ["spec", "weighted", "services"];
 
@@ -38,14 +37,11 @@ impl Routing for Traefik {
             let path = place(index);
             tree::weight(&body["spec"]["weighted"]["services"][index], &path, &object)
         };
+        let mut place = Place::new(&object, SERVICES.join("."));
+        place.add(Share::Stable, weight(stable)?);
+        place.add(Share::Canary, weight(canary)?);
         Ok(Current {
-            places: vec![Place {
-                stable: weight(stable)?,
-                canary: weight(canary)?,
-                path: SERVICES.join("."),
-                others: BTreeMap::new(),
-                object,
-            }],
+            places: vec![place],
             ..Current::default()
         })
     }

@@ -73,8 +73,7 @@ impl Action {
         let groups = self.target_groups().iter();
         groups
             .filter(|group| group.service_name == service)
-            .map(|group| group.weight)
-            .sum()
+            .fold(0, |sum, group| sum.saturating_add(group.weight))
     }
 }
 

@@ -5,7 +5,7 @@ mod action;
 mod paths;
 
 use crate::changes::{Draft, Effect, Problem};
-use crate::current::{Current, Place};
+use crate::current::{Current, Place, Share};
 use crate::object::{ObjectRef, Objects};
 use crate::router::Routing;
 use crate::split::{RouteRule, Split, Traffic};
@@ -78,19 +78,14 @@ impl Routing for Alb {
             let Some(action) = Action::read(text) else {
                 return Err(Problem::malformed(&object, path, "a forward action"));
             };
-            let mut place = Place {
-                object,
-                path,
-                stable: 0,
-                canary: 0,
-                others: BTreeMap::new(),
-            };
+            let mut place = Place::new(&object, path);
             for group in action.target_groups() {
-                match group.service_name.as_str() {
-                    name if name == stable => place.stable += group.weight,
-                    name if name == canary => place.canary += group.weight,
-                    name => *place.others.entry(name.to_owned()).or_default() += group.weight,
-                }
+                let share = match group.service_name.as_str() {
+                    name if name == stable => Share::Stable,
+                    name if name == canary => Share::Canary,
+                    name => Share::Other(name),
+                };
+                place.add(share, group.weight);
             }
             current.places.push(place);
         }

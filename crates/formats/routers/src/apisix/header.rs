@@ -4,9 +4,9 @@
 //! one would go before it and hide changes to it. Conditions of the base rule stay, beside those on the
 //! headers. And of several routes the first one wins, by its priority.
 
-use super::Apisix;
+use super::{Apisix, Rule};
 use crate::changes::{Draft, Effect, Problem};
-use crate::object::Objects;
+use crate::object::{ObjectRef, Objects};
 use crate::split::{HeaderMatch, ManagedRoute, RouteRule, Text, Traffic};
 use crate::{owned, tree};
 use serde_json::{Value, json};
@@ -27,29 +27,11 @@ impl Apisix {
         let base = objects.need(&base_object)?;
         let object = self.object(traffic, &route.name);
         let above = traffic.managed_routes.len() - order;
-        let http: Value = self
-            .sound_rules(traffic, base, &base_object)?
+        let rules = self.sound_rules(traffic, base, &base_object)?;
+        let rules = rules
             .iter()
-            .map(|rule| {
-                let mut copy = base["spec"]["http"][rule.index].clone();
-                let backends = rule.backends(base).iter().enumerate();
-                let mut backends: Vec<Value> = backends
-                    .filter(|(index, _)| *index != rule.stable)
-                    .map(|(_, backend)| backend.clone())
-                    .collect();
-                let canary = rule.canary - usize::from(rule.stable < rule.canary);
-                backends[canary]["weight"] = 100.into();
-                let priority = copy["priority"].as_i64().unwrap_or(0);
-                let above = i64::try_from(above).unwrap_or(i64::MAX);
-                copy["backends"] = Value::Array(backends);
-                copy["priority"] = priority.saturating_add(above).into();
-                let conditions = copy["match"]["exprs"].as_array().cloned();
-                let mut conditions = conditions.unwrap_or_default();
-                conditions.extend(matches.iter().map(condition));
-                copy["match"]["exprs"] = Value::Array(conditions);
-                copy
-            })
-            .collect();
+            .map(|rule| rule.above(base, matches, above, &base_object));
+        let http = Value::Array(rules.collect::<Result<_, _>>()?);
         match objects.look(&object)? {
             None => {
                 let mut body = owned::copy(base, &object, &traffic.owner);
@@ -65,6 +47,36 @@ impl Apisix {
             }
         }
         Ok(())
+    }
+}
+
+impl Rule {
+    /// The rule for requests that the headers fit, which leads to the canary.
+    fn above(
+        &self,
+        base: &Value,
+        matches: &[HeaderMatch],
+        above: usize,
+        object: &ObjectRef,
+    ) -> Result<Value, Problem> {
+        let mut copy = base["spec"]["http"][self.index].clone();
+        let backends = self.backends(base).iter().enumerate();
+        let mut backends: Vec<Value> = backends
+            .filter(|(index, _)| *index != self.stable)
+            .map(|(_, backend)| backend.clone())
+            .collect();
+        let canary = self.canary - usize::from(self.stable < self.canary);
+        backends[canary]["weight"] = 100.into();
+        let priority = copy["priority"].as_i64().unwrap_or(0);
+        let above = i64::try_from(above).unwrap_or(i64::MAX);
+        copy["backends"] = Value::Array(backends);
+        copy["priority"] = priority.saturating_add(above).into();
+        let fields = tree::fields_mut(&mut copy, &["match"], object)?;
+        let conditions = fields.get("exprs").and_then(Value::as_array).cloned();
+        let mut conditions = conditions.unwrap_or_default();
+        conditions.extend(matches.iter().map(condition));
+        fields.insert("exprs".to_owned(), Value::Array(conditions));
+        Ok(copy)
     }
 }
 

@@ -4,13 +4,12 @@
 mod header;
 
 use crate::changes::{Draft, Effect, Problem};
-use crate::current::{Current, Place};
+use crate::current::{Current, Place, Share};
 use crate::object::{ObjectRef, Objects};
 use crate::router::Routing;
 use crate::split::{Split, Traffic};
 use crate::{kinds, owned, tree};
 use serde_json::Value;
-use std::collections::BTreeMap;
 
 const HTTP: [&str; 2] = ["spec", "http"];
 
@@ -66,23 +65,17 @@ impl Routing for Apisix {
         let body = objects.need(&object)?;
         let mut current = Current::default();
         for rule in self.sound_rules(traffic, body, &object)? {
-            let mut place = Place {
-                object: object.clone(),
-                path: rule.path(),
-                stable: 0,
-                canary: 0,
-                others: BTreeMap::new(),
-            };
+            let mut place = Place::new(&object, rule.path());
             for (index, backend) in rule.backends(body).iter().enumerate() {
                 let weight = tree::weight(backend, &rule.backend_path(index), &object)?;
-                if index == rule.stable {
-                    place.stable = weight;
+                let share = if index == rule.stable {
+                    Share::Stable
                 } else if index == rule.canary {
-                    place.canary = weight;
+                    Share::Canary
                 } else {
-                    let service = tree::text(backend, &["serviceName"]).to_owned();
-                    *place.others.entry(service).or_default() += weight;
-                }
+                    Share::Other(tree::text(backend, &["serviceName"]))
+                };
+                place.add(share, weight);
             }
             current.places.push(place);
         }

@@ -4,7 +4,7 @@
 mod routes;
 
 use crate::changes::{Draft, Effect, Problem};
-use crate::current::{Current, Place};
+use crate::current::{Current, Place, Share};
 use crate::kinds::{self, KindFacts};
 use crate::object::{ObjectRef, Objects};
 use crate::router::Routing;
@@ -12,7 +12,6 @@ use crate::split::{Shares, Split, Traffic};
 use crate::tree;
 use routes::Side;
 use serde_json::Value;
-use std::collections::BTreeMap;
 
 /// Labels that no pod has: two nodes that choose the same pods are refused.
 const NO_STABLE_POD: &str = "stable-hash";
@@ -81,23 +80,15 @@ impl Routing for AppMesh {
             return Err(problem);
         }
         for route in routes {
-            let mut place = Place {
-                object: object.clone(),
-                path: route.path(),
-                stable: 0,
-                canary: 0,
-                others: BTreeMap::new(),
-            };
+            let mut place = Place::new(&object, route.path());
             for (index, target) in route.targets(body).iter().enumerate() {
                 let weight = tree::weight(target, &route.target_path(index), &object)?;
-                match self.side(traffic, target) {
-                    Some(Side::Stable) => place.stable += weight,
-                    Some(Side::Canary) => place.canary += weight,
-                    None => {
-                        let node = tree::text(target, &["virtualNodeRef", "name"]).to_owned();
-                        *place.others.entry(node).or_default() += weight;
-                    }
-                }
+                let share = match self.side(traffic, target) {
+                    Some(Side::Stable) => Share::Stable,
+                    Some(Side::Canary) => Share::Canary,
+                    None => Share::Other(tree::text(target, &["virtualNodeRef", "name"])),
+                };
+                place.add(share, weight);
             }
             current.places.push(place);
         }

@@ -2,7 +2,7 @@
 
 use super::DestinationRule;
 use crate::changes::Problem;
-use crate::current::Place;
+use crate::current::{Place, Share};
 use crate::object::ObjectRef;
 use crate::split::{Split, Traffic};
 use crate::tree;
@@ -153,8 +153,7 @@ impl<'a> Sides<'a> {
             let weights = roles.iter().zip(&weights);
             weights
                 .filter(|(one, _)| **one == role)
-                .map(|(_, weight)| weight)
-                .sum()
+                .fold(0, |sum, (_, weight)| sum.saturating_add(*weight))
         };
         let shares = split.shares(sum_of(Role::Kept));
         let mut stable = portions(
@@ -207,25 +206,15 @@ impl<'a> Sides<'a> {
         path: &str,
         object: &ObjectRef,
     ) -> Result<Place, Problem> {
-        let mut place = Place {
-            object: object.clone(),
-            path: path.to_owned(),
-            stable: 0,
-            canary: 0,
-            others: Default::default(),
-        };
+        let mut place = Place::new(object, path);
         for (index, destination) in list(route).iter().enumerate() {
             let weight = tree::weight(destination, &format!("{path}.route[{index}]"), object)?;
-            match self.role(destination, None) {
-                Role::Stable => place.stable += weight,
-                Role::Canary => place.canary += weight,
-                _ => {
-                    *place
-                        .others
-                        .entry(host(destination).to_owned())
-                        .or_default() += weight
-                }
-            }
+            let share = match self.role(destination, None) {
+                Role::Stable => Share::Stable,
+                Role::Canary => Share::Canary,
+                _ => Share::Other(host(destination)),
+            };
+            place.add(share, weight);
         }
         Ok(place)
     }

@@ -146,6 +146,10 @@ fn routes_by_header_stand_first_where_the_split_is() {
     assert_eq!(services(&world, 0), ["second", "assets", "root"]);
     world.settle(&router, &split(20));
     assert_eq!(services(&world, 0), ["assets", "root"]);
+    assert_eq!(
+        annotation(&world, MANAGED_ALB),
+        Some(format!(r#"{{"checkout":["{ACTION}"]}}"#).as_str())
+    );
     let annotations = &world.object("Ingress", "edge")["metadata"]["annotations"];
     let keys: Vec<&String> = annotations.as_object().expect("texts").keys().collect();
     assert_eq!(keys, [ACTION, "kubernetes.io/ingress.class", MANAGED_ALB]);
@@ -192,6 +196,30 @@ fn several_ingresses_are_all_written_also_behind_one_that_is_right() {
         ["Update Ingress shop/inner"]
     );
     assert_eq!(world.canary(&both), 10);
+}
+
+#[test]
+fn a_missing_ingress_holds_an_advance_and_not_a_retreat() {
+    let mut world = World::new(INGRESS);
+    let router = managing(Means::Alb(alb()), &["by-agent"]);
+    world.settle(&router, &split(20));
+    let both = managing(
+        Means::Alb(Alb {
+            ingresses: vec!["missing".to_owned(), "edge".to_owned()],
+            ..alb()
+        }),
+        &["by-agent"],
+    );
+    for advance in [split(30), firefox(split(20), "by-agent")] {
+        let changes = world.changes(&both, &advance);
+        assert_eq!(
+            brief(&changes.problems),
+            ["object-not-found Ingress shop/missing"]
+        );
+        assert_eq!(changes.writes, Vec::new());
+    }
+    world.write(&world.changes(&both, &split(0)));
+    assert_eq!(world.canary(&router), 0);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::world::{HASH, World, golden, line, problems, router, split};
 use serde_json::{Value, json};
 use sluice_routers::{AppMesh, Means, Router, Split};
 
-const MESH: &str = "
+pub(crate) const MESH: &str = "
 apiVersion: appmesh.k8s.aws/v1beta2
 kind: VirtualService
 metadata: {name: checkout}
@@ -43,7 +43,7 @@ spec:
   listeners: []
 ";
 
-fn mesh(routes: &[&str]) -> Router {
+pub(crate) fn mesh(routes: &[&str]) -> Router {
     router(Means::AppMesh(AppMesh {
         virtual_service: "checkout".to_owned(),
         routes: routes.iter().map(|route| (*route).to_owned()).collect(),

@@ -259,6 +259,21 @@ fn experiments_come_and_go_with_their_weights() {
 }
 
 #[test]
+fn what_is_twice_in_a_route_gets_its_weight_once() {
+    let mut world = World::new(TWO_ROUTES);
+    let router = one(&["primary"]);
+    let wanted = with(split(10), &[("exp", 20)]);
+    world.settle(&router, &wanted);
+    world.edit("VirtualService", "checkout", |body| {
+        let routes = body["spec"]["http"][0]["route"].as_array_mut();
+        let routes = routes.expect("destinations");
+        routes.push(routes[2].clone());
+    });
+    world.settle(&router, &wanted);
+    assert_eq!(weights(http(&world, 0)), "stable 70, canary 10, exp 20");
+}
+
+#[test]
 fn weights_never_add_up_to_more_than_all() {
     let mut world = World::new(TWO_ROUTES);
     let router = one(&["primary"]);

@@ -1,7 +1,7 @@
 //! Istio: what stands in the way, and that it never keeps traffic on the canary.
 
 use crate::istio::{TWO_ROUTES, http, istio, one, service, weights};
-use crate::world::{World, brief, line, problems, router, split};
+use crate::world::{World, brief, by_header, exact, line, problems, router, split};
 use serde_json::{Value, json};
 
 /// What is done to a sound VirtualService, and the problem.
@@ -72,7 +72,7 @@ fn an_object_that_is_missing_is_told_from_one_that_was_not_read() {
     );
     assert_eq!(
         unread.problems[0].to_string(),
-        "VirtualService shop/payment: it was not looked up; read what `Router::wants` names, and apply again"
+        "VirtualService shop/payment: it was not looked up; look up what `Router::missing` names, and apply again"
     );
 }
 
@@ -86,6 +86,10 @@ fn a_fault_in_one_object_holds_an_advance_and_not_a_retreat() {
     ]));
     let advance = world.changes(&both, &split(40));
     assert_eq!(advance.writes, Vec::new());
+    let mut with_header = both.clone();
+    with_header.traffic.managed_routes = vec!["by-agent".to_owned()];
+    let header = by_header(split(20), &[("by-agent", &[("agent", exact("x"))])]);
+    assert_eq!(world.changes(&with_header, &header).writes, Vec::new());
     let retreat = world.changes(&both, &split(0));
     assert!(!retreat.complete);
     assert_eq!(

@@ -196,6 +196,24 @@ fn a_newer_canary_gets_its_subset_only_when_the_older_ones_traffic_has_ended() {
 }
 
 #[test]
+fn a_route_by_header_is_traffic_of_the_older_canary_too() {
+    let mut world = World::new(SUBSETS);
+    let router = subsets(&[], &["by-agent"]);
+    let older = by_header(
+        hashes(0, Some("v1"), Some("v2")),
+        &[("by-agent", &[("agent", exact("firefox"))])],
+    );
+    world.settle(&router, &older);
+    assert_eq!(
+        world.settle(&router, &hashes(0, Some("v1"), Some("v3"))),
+        [
+            "Update VirtualService shop/checkout",
+            "Update DestinationRule shop/rule"
+        ]
+    );
+}
+
+#[test]
 fn a_promotion_with_a_newer_canary_behind_it_takes_both_orders() {
     let mut world = World::new(SUBSETS);
     let router = subsets(&[], &[]);

@@ -1,8 +1,10 @@
 //! Whatever is asked of whatever router, one after the other.
 
+use crate::app_mesh::{MESH, mesh};
 use crate::istio::{TWO_ROUTES, istio, service};
 use crate::world::{World, managing, split, with};
 use proptest::prelude::*;
+use serde_json::{Value, json};
 use sluice_routers::{Alb, Ambassador, Apisix, Means, Nginx, RouteRule, Smi, Split, Text, Traefik};
 
 /// An object for each router, and the router.
@@ -59,6 +61,7 @@ spec: {{rules: [{{http: {{paths: [{{path: /, backend: {{service: {{name: {servic
             World::new("{kind: Service, metadata: {name: stable}}"),
             Means::Smi(Smi::default()),
         ),
+        (World::new(MESH), mesh(&[]).means),
         (
             World::new("{kind: Mapping, metadata: {name: shop}, spec: {service: stable}}"),
             Means::Ambassador(Ambassador {
@@ -84,8 +87,97 @@ fn splits() -> impl Strategy<Value = Split> {
     })
 }
 
+#[test]
+fn where_weights_are_percent_another_total_lets_the_canary_only_retreat() {
+    for (mut world, means) in worlds() {
+        let router = managing(means, &[]);
+        let facts = router.facts();
+        if facts.any_total {
+            continue;
+        }
+        world.settle(&router, &split(40));
+        let of_1000 = |canary| Split {
+            total: 1000,
+            ..split(canary)
+        };
+        let advance = world.changes(&router, &of_1000(500));
+        assert_eq!(advance.problems[0].rule, "total");
+        assert_eq!(advance.writes, Vec::new(), "{}", facts.name);
+        world.write(&world.changes(&router, &of_1000(200)));
+        assert_eq!(world.canary(&router), 20, "{}", facts.name);
+    }
+}
+
+/// All places in an object, as JSON pointers.
+fn places(value: &Value, at: &str, found: &mut Vec<String>) {
+    found.push(at.to_owned());
+    let mut below = |key: &str, value: &Value| {
+        let key = key.replace('~', "~0").replace('/', "~1");
+        places(value, &format!("{at}/{key}"), found);
+    };
+    match value {
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                below(&index.to_string(), item);
+            }
+        }
+        Value::Object(fields) => fields.iter().for_each(|(key, value)| below(key, value)),
+        _ => {}
+    }
+}
+
+fn absurd() -> impl Strategy<Value = Value> {
+    proptest::sample::select(vec![
+        Value::Null,
+        json!(true),
+        json!(-1),
+        json!(0.5),
+        json!(u32::MAX),
+        json!(1e300),
+        json!(""),
+        json!("stable"),
+        json!("."),
+        json!([]),
+        json!([[]]),
+        json!({}),
+        json!([{}]),
+    ])
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
+
+    /// Whatever stands anywhere in an object: an answer, in which the second application changes nothing more.
+    #[test]
+    fn absurd_objects_get_an_answer(
+        broken in proptest::collection::vec((any::<prop::sample::Index>(), absurd()), 1..4),
+        split in splits(),
+    ) {
+        for (mut world, means) in worlds() {
+            let router = managing(means, &["first", "second", "third"]);
+            world.settle(&router, &split);
+            for (at, value) in &broken {
+                let mut found = Vec::new();
+                let bodies: Vec<Value> = world.objects.values().cloned().collect();
+                let body = at.get(&bodies);
+                places(&body["spec"], "/spec", &mut found);
+                places(&body["metadata"]["annotations"], "/metadata/annotations", &mut found);
+                let place = at.get(&found);
+                let (kind, name) = (body["kind"].as_str(), body["metadata"]["name"].as_str());
+                world.edit(kind.expect("a kind"), name.expect("a name"), |body| {
+                    if let Some(target) = body.pointer_mut(place) {
+                        *target = value.clone();
+                    }
+                });
+            }
+            let _ = world.current(&router);
+            for _ in 0..3 {
+                let changes = world.changes(&router, &split);
+                world.write(&changes);
+            }
+            prop_assert!(world.changes(&router, &split).writes.is_empty(), "{}", router.facts().name);
+        }
+    }
 
     #[test]
     fn the_objects_say_what_was_asked_for_last(wanted in proptest::collection::vec(splits(), 1..6)) {
@@ -97,7 +189,8 @@ proptest! {
                 let now = world.current(&router).expect("a split");
                 prop_assert_eq!(now.canary(), Some(split.canary), "{}", facts.name);
                 for place in &now.places {
-                    prop_assert_eq!(place.total(), 100, "{}", facts.name);
+                    let foreign = place.others.get("vn-stable").copied().unwrap_or(0);
+                    prop_assert_eq!(place.total() - foreign, 100, "{}", facts.name);
                 }
                 let is_header = |rule: &RouteRule| matches!(rule, RouteRule::Header(_));
                 let asked: Vec<&str> = router.traffic.managed_routes.iter().map(String::as_str)

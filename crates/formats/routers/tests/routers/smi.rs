@@ -69,6 +69,18 @@ fn names_can_be_chosen_and_what_others_added_stays() {
 }
 
 #[test]
+fn backends_of_others_give_way() {
+    let mut world = World::new(ANYTHING);
+    let router = smi("v1alpha2");
+    world.settle(&router, &split(10));
+    world.edit("TrafficSplit", "checkout", |body| {
+        body["spec"]["backends"][0]["service"] = "other".into();
+    });
+    world.settle(&router, &split(10));
+    assert_eq!(backends(&world)[0]["service"], "canary");
+}
+
+#[test]
 fn weights_of_the_first_version_may_be_spelled_as_numbers() {
     let mut world = World::new(ANYTHING);
     let router = smi("v1alpha1");

@@ -90,7 +90,7 @@ pub(crate) fn exact(text: &str) -> Text {
 /// The objects of a cluster.
 #[derive(Clone, Default)]
 pub(crate) struct World {
-    objects: BTreeMap<(String, String, String), Value>,
+    pub(crate) objects: BTreeMap<(String, String, String), Value>,
     writes: u64,
 }
 
@@ -108,7 +108,7 @@ impl World {
         world
     }
 
-    fn store(&mut self, mut body: Value) {
+    pub(crate) fn store(&mut self, mut body: Value) {
         self.writes += 1;
         body["metadata"]["resourceVersion"] = self.writes.to_string().into();
         if body["metadata"]["uid"].is_null() {
@@ -140,15 +140,13 @@ impl World {
 
     pub(crate) fn read(&self, router: &Router) -> Objects {
         let mut objects = Objects::default();
-        for _ in 0..2 {
-            for object in router.wants(&objects) {
-                let key = (
-                    object.kind.kind.clone(),
-                    object.namespace.clone(),
-                    object.name.clone(),
-                );
-                objects.insert(object, self.objects.get(&key).cloned());
-            }
+        while let Some(object) = router.missing(&objects) {
+            let key = (
+                object.kind.kind.clone(),
+                object.namespace.clone(),
+                object.name.clone(),
+            );
+            objects.insert(object, self.objects.get(&key).cloned());
         }
         objects
     }
