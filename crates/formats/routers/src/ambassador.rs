@@ -11,6 +11,9 @@ use crate::split::{Split, Traffic};
 use crate::{kinds, owned, tree};
 use serde_json::Value;
 
+/// Mappings without weights share what the others leave evenly, and there are two.
+const EVEN_SHARE: u32 = 50;
+
 /// Which Mappings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ambassador {
@@ -41,7 +44,7 @@ impl Routing for Ambassador {
         for (base, canary) in self.pairs(traffic) {
             objects.need(&base)?;
             let weight = match objects.look(&canary)? {
-                Some(body) => tree::weight(&body["spec"], "spec", &canary)?,
+                Some(body) => tree::weight(&body["spec"], "spec", &canary)?.unwrap_or(EVEN_SHARE),
                 None => 0,
             };
             let mut place = Place::new(&canary, "spec.weight");
@@ -81,7 +84,7 @@ fn set(
             draft.create(canary, body);
         }
         Some(before) => {
-            let old = tree::weight(&before["spec"], "spec", canary)?;
+            let old = tree::weight(&before["spec"], "spec", canary)?.unwrap_or(EVEN_SHARE);
             let mut after = before.clone();
             tree::set_weight(&mut after["spec"], weight, "spec", canary)?;
             draft.update(canary, before, after, Effect::raises_if(old < weight));
@@ -100,7 +103,7 @@ fn beside(
     weight: u32,
     (base, canary): (&ObjectRef, &ObjectRef),
 ) -> Result<Value, Problem> {
-    if tree::weight(&of["spec"], "spec", base)? != 0 {
+    if tree::weight(&of["spec"], "spec", base)?.unwrap_or(0) != 0 {
         return Err(Problem::at(
             base,
             "weights",

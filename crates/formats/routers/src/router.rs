@@ -155,21 +155,19 @@ impl Router {
             }
             can
         });
-        let unknown = split
-            .routes
-            .iter()
-            .find(|route| !self.traffic.managed_routes.contains(&route.name));
-        if let Some(route) = unknown {
-            draft.sound::<()>(Err(Problem::asked(
-                "managed-route",
-                &route.name,
-                "this route is none of the managed ones".to_owned(),
-                "add its name to them, where its order among the others is seen".to_owned(),
-            )));
-            split
-                .routes
-                .retain(|route| self.traffic.managed_routes.contains(&route.name));
-        }
+        let managed = &self.traffic.managed_routes;
+        split.routes.retain(|route| {
+            let is_managed = managed.contains(&route.name);
+            if !is_managed {
+                draft.problems(vec![Problem::asked(
+                    "managed-route",
+                    &route.name,
+                    "this route is none of the managed ones".to_owned(),
+                    "add its name to them, where its order among the others is seen".to_owned(),
+                )]);
+            }
+            is_managed
+        });
         split
     }
 }

@@ -156,6 +156,6 @@ fn quantity(backend: &Value, index: usize, object: &ObjectRef) -> Result<u32, Pr
         Some(Value::String(text)) => text.parse().map_err(|_| {
             Problem::malformed(object, format!("{path}.weight"), "a whole number from 0")
         }),
-        _ => tree::weight(backend, &path, object),
+        _ => Ok(tree::weight(backend, &path, object)?.unwrap_or(0)),
     }
 }

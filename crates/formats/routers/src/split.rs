@@ -104,7 +104,8 @@ pub struct Split {
     pub stable_hash: Option<String>,
     /// The value of the canary pods' hash label.
     pub canary_hash: Option<String>,
-    /// The routes in force, of the traffic's managed ones; their order does not matter.
+    /// The routes in force, of the traffic's managed ones. Their order does not matter, but of several with
+    /// one name the last is in force.
     pub routes: Vec<ManagedRoute>,
 }
 
@@ -200,7 +201,7 @@ impl Split {
 
     /// The route in force of this name.
     pub(crate) fn route(&self, name: &str) -> Option<&ManagedRoute> {
-        self.routes.iter().find(|route| route.name == name)
+        self.routes.iter().rfind(|route| route.name == name)
     }
 
     /// Whether nothing is sent to the canary.

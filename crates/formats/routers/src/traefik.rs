@@ -10,6 +10,9 @@ use serde_json::Value;
 
 const SERVICES: [&str; 3] = ["spec", "weighted", "services"];
 
+/// What Traefik takes for a weight that is absent.
+const DEFAULT_WEIGHT: u32 = 1;
+
 /// Which TraefikService.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Traefik {
@@ -35,7 +38,9 @@ impl Routing for Traefik {
         let (stable, canary) = sides(body, traffic, &object)?;
         let weight = |index: usize| {
             let path = place(index);
-            tree::weight(&body["spec"]["weighted"]["services"][index], &path, &object)
+            let service = &body["spec"]["weighted"]["services"][index];
+            let weight = tree::weight(service, &path, &object)?;
+            Ok(weight.unwrap_or(DEFAULT_WEIGHT))
         };
         let mut place = Place::new(&object, SERVICES.join("."));
         place.add(Share::Stable, weight(stable)?);
@@ -67,7 +72,8 @@ impl Traefik {
         let shares = split.two_sided();
         let mut after = before.clone();
         let services = tree::list_mut(&mut after, &SERVICES, &object)?;
-        let raises = tree::weight(&services[canary], &place(canary), &object)? < shares.canary;
+        let old = tree::weight(&services[canary], &place(canary), &object)?;
+        let raises = old.unwrap_or(DEFAULT_WEIGHT) < shares.canary;
         tree::set_weight(
             &mut services[stable],
             shares.stable,

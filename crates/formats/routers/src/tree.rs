@@ -117,20 +117,19 @@ pub(crate) fn item_mut<'a>(
         .ok_or_else(|| Problem::malformed(object, path, "an object"))
 }
 
-/// The `weight` of a destination; 0 when it is absent.
+/// The `weight` of a destination. What it means that there is none is the router's: none, or a share.
 ///
 /// # Errors
 /// It is no whole number from 0.
-pub(crate) fn weight(item: &Value, path: &str, object: &ObjectRef) -> Result<u32, Problem> {
+pub(crate) fn weight(item: &Value, path: &str, object: &ObjectRef) -> Result<Option<u32>, Problem> {
     let Some(weight) = child(item, &["weight"]) else {
-        return Ok(0);
+        return Ok(None);
     };
     let whole = weight.as_u64().or_else(|| whole(weight.as_f64()?));
-    whole
-        .and_then(|weight| u32::try_from(weight).ok())
-        .ok_or_else(|| {
-            Problem::malformed(object, format!("{path}.weight"), "a whole number from 0")
-        })
+    let weight = whole.and_then(|weight| u32::try_from(weight).ok());
+    let malformed =
+        || Problem::malformed(object, format!("{path}.weight"), "a whole number from 0");
+    weight.map(Some).ok_or_else(malformed)
 }
 
 /// A whole number that is spelled with a fraction, as `90.0`.
@@ -149,7 +148,7 @@ pub(crate) fn set_weight(
     path: &str,
     object: &ObjectRef,
 ) -> Result<(), Problem> {
-    if weight(item, path, object)? != to {
+    if weight(item, path, object)? != Some(to) {
         item_mut(item, path, object)?.insert("weight".to_owned(), to.into());
     }
     Ok(())

@@ -13,6 +13,9 @@ use serde_json::Value;
 
 const HTTP: [&str; 2] = ["spec", "http"];
 
+/// What APISIX's ingress controller takes for a weight that is absent.
+const DEFAULT_WEIGHT: u32 = 100;
+
 /// Which ApisixRoute.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Apisix {
@@ -68,6 +71,7 @@ impl Routing for Apisix {
             let mut place = Place::new(&object, rule.path());
             for (index, backend) in rule.backends(body).iter().enumerate() {
                 let weight = tree::weight(backend, &rule.backend_path(index), &object)?;
+                let weight = weight.unwrap_or(DEFAULT_WEIGHT);
                 let share = if index == rule.stable {
                     Share::Stable
                 } else if index == rule.canary {
@@ -113,6 +117,7 @@ impl Apisix {
             for (side, weight) in [(rule.stable, shares.stable), (rule.canary, shares.canary)] {
                 let path = rule.backend_path(side);
                 let old = tree::weight(&backends[side], &path, &object)?;
+                let old = old.unwrap_or(DEFAULT_WEIGHT);
                 raises |= side == rule.canary && old < weight;
                 tree::set_weight(&mut backends[side], weight, &path, &object)?;
             }

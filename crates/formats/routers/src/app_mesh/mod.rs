@@ -82,7 +82,7 @@ impl Routing for AppMesh {
         for route in routes {
             let mut place = Place::new(&object, route.path());
             for (index, target) in route.targets(body).iter().enumerate() {
-                let weight = tree::weight(target, &route.target_path(index), &object)?;
+                let weight = tree::weight(target, &route.target_path(index), &object)?.unwrap_or(0);
                 let share = match self.side(traffic, target) {
                     Some(Side::Stable) => Share::Stable,
                     Some(Side::Canary) => Share::Canary,
@@ -190,7 +190,8 @@ impl AppMesh {
                 let weight = match self.side(traffic, target) {
                     Some(Side::Stable) => shares.stable,
                     Some(Side::Canary) => {
-                        raises |= tree::weight(target, &path, &object)? < shares.canary;
+                        let old = tree::weight(target, &path, &object)?.unwrap_or(0);
+                        raises |= old < shares.canary;
                         shares.canary
                     }
                     None => continue,

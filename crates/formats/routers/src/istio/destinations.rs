@@ -1,4 +1,4 @@
-//! The destinations of a route, and their weights.
+//! The destinations of a route, and their weights. One without a weight gets nothing beside others.
 
 use super::DestinationRule;
 use crate::changes::Problem;
@@ -135,11 +135,8 @@ impl<'a> Sides<'a> {
         let old = list(route);
         let mut weights = Vec::with_capacity(old.len());
         for (index, destination) in old.iter().enumerate() {
-            weights.push(tree::weight(
-                destination,
-                &format!("{path}[{index}]"),
-                object,
-            )?);
+            let weight = tree::weight(destination, &format!("{path}[{index}]"), object)?;
+            weights.push(weight.unwrap_or(0));
         }
         let mut seen = BTreeSet::new();
         let roles: Vec<Role> = old
@@ -176,12 +173,9 @@ impl<'a> Sides<'a> {
                 Role::Foreign => continue,
             };
             let mut destination = destination.clone();
-            tree::set_weight(
-                &mut destination,
-                weight,
-                &format!("{path}[{index}]"),
-                object,
-            )?;
+            if weight != weights[index] {
+                tree::set_weight(&mut destination, weight, &path, object)?;
+            }
             new.push(destination);
         }
         let missing = split.additional.iter().enumerate();
@@ -209,6 +203,7 @@ impl<'a> Sides<'a> {
         let mut place = Place::new(object, path);
         for (index, destination) in list(route).iter().enumerate() {
             let weight = tree::weight(destination, &format!("{path}.route[{index}]"), object)?;
+            let weight = weight.unwrap_or(0);
             let share = match self.role(destination, None) {
                 Role::Stable => Share::Stable,
                 Role::Canary => Share::Canary,

@@ -183,7 +183,7 @@ fn arrange(
     let (old, others): (Vec<Value>, Vec<Value>) = routes.drain(..).partition(is_managed);
     let mut raises = false;
     for name in &traffic.managed_routes {
-        let Some(route) = in_force.iter().find(|route| route.name == *name) else {
+        let Some(route) = in_force.iter().rfind(|route| route.name == *name) else {
             continue;
         };
         let existing = old.iter().find(|one| tree::text(one, &["name"]) == name);

@@ -55,6 +55,21 @@ fn the_canarys_mapping_lives_as_long_as_it_has_a_weight() {
 }
 
 #[test]
+fn a_mapping_without_its_weight_gets_it_back() {
+    let mut world = World::new(MAPPING);
+    world.settle(&one(), &split(10));
+    world.edit("Mapping", CANARY, |body| {
+        body["spec"]
+            .as_object_mut()
+            .expect("fields")
+            .remove("weight");
+    });
+    assert_eq!(world.canary(&one()), 50);
+    world.settle(&one(), &split(10));
+    assert_eq!(world.canary(&one()), 10);
+}
+
+#[test]
 fn the_service_is_replaced_whatever_stands_around_it() {
     for (of, wanted) in [
         ("stable", "canary"),

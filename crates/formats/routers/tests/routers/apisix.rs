@@ -62,6 +62,15 @@ fn the_weights_of_the_named_rule_are_set() {
 }
 
 #[test]
+fn a_weight_of_nothing_is_written_where_none_is_a_share() {
+    let mut world = World::new(&ROUTE.replace(", weight: 0", ""));
+    assert_eq!(world.canary(&plain()), 100);
+    world.settle(&plain(), &split(0));
+    let backends = &world.object("ApisixRoute", "shop")["spec"]["http"][0]["backends"];
+    assert_eq!(backends[1]["weight"], 0);
+}
+
+#[test]
 fn without_names_the_rule_is_called_like_the_route() {
     let unnamed = router(Means::Apisix(Apisix {
         route: "shop".to_owned(),

@@ -36,6 +36,15 @@ fn the_weights_of_both_services_are_set() {
 }
 
 #[test]
+fn a_weight_of_nothing_is_written_where_none_is_a_share() {
+    let mut world = World::new(SERVICE);
+    assert_eq!(world.canary(&traefik()), 1);
+    world.settle(&traefik(), &split(0));
+    let services = &world.object("TraefikService", "shop")["spec"]["weighted"]["services"];
+    assert_eq!(services[1]["weight"], 0);
+}
+
+#[test]
 fn a_service_without_a_side_is_a_problem() {
     for side in ["stable", "canary"] {
         let world = World::new(&SERVICE.replace(&format!("name: {side}"), "name: other"));
