@@ -93,7 +93,7 @@ wire! {
             name: String,
         }
         optional {
-            /// Its HTTP rules that are changed; all when absent.
+            /// Its HTTP rules that are changed; the one named like the route when absent.
             rules: Vec<String>,
         }
     }
@@ -211,7 +211,7 @@ wire! {
             name: String,
         }
         optional {
-            /// Routes that are changed; the only one when absent.
+            /// Routes that are changed; all that lead to the two nodes when absent.
             routes: Vec<String>,
         }
     }
