@@ -33,6 +33,9 @@ fn one_or_more(routing: &Value, one: &str, more: &str) -> Vec<String> {
     names
 }
 
+type Read = fn(&Value, &Traffic) -> Means;
+type Make = fn(String) -> Text;
+
 /// All routers of a canary strategy.
 pub(crate) fn routers(strategy: &Value) -> Vec<Router> {
     let routing = &strategy["trafficRouting"];
@@ -48,7 +51,7 @@ pub(crate) fn routers(strategy: &Value) -> Vec<Router> {
         ping_pong.canary_service = Some(ping);
         ping_pong.stable_service = some(&strategy["pingPong"]["pongService"]);
     }
-    let kinds: [(&str, fn(&Value, &Traffic) -> Means); 8] = [
+    let kinds: [(&str, Read); 8] = [
         ("istio", |routing, _| istio(routing)),
         ("alb", alb),
         ("nginx", |routing, _| nginx(routing)),
@@ -159,7 +162,7 @@ fn app_mesh(routing: &Value) -> Means {
 }
 
 fn condition(value: &Value) -> Option<Text> {
-    let kinds: [(&str, fn(String) -> Text); 3] = [
+    let kinds: [(&str, Make); 3] = [
         ("exact", Text::Exact),
         ("prefix", Text::Prefix),
         ("regex", Text::Regex),
