@@ -51,15 +51,16 @@ impl Routing for Nginx {
         let mut current = Current::default();
         for (stable, canary) in self.pairs(traffic) {
             objects.need(&stable)?;
-            let Some(body) = objects.look(&canary)? else {
-                continue;
-            };
-            let total = self.number(body, "canary-weight-total", &canary)?;
-            let weight = self.number(body, "canary-weight", &canary)?.unwrap_or(0);
+            let (mut total, mut weight) = (None, None);
+            if let Some(body) = objects.look(&canary)? {
+                total = self.number(body, "canary-weight-total", &canary)?;
+                weight = self.number(body, "canary-weight", &canary)?;
+            }
+            let (total, weight) = (total.unwrap_or(TOTAL), weight.unwrap_or(0));
             let path = format!("metadata.annotations[{}]", self.key("canary-weight"));
             let mut place = Place::new(&canary, path);
             place.add(Share::Canary, weight);
-            place.add(Share::Stable, total.unwrap_or(TOTAL).saturating_sub(weight));
+            place.add(Share::Stable, total.saturating_sub(weight));
             current.places.push(place);
         }
         Ok(current)

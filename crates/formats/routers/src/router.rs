@@ -83,10 +83,23 @@ impl Router {
     /// The writes after which the objects express the split. The same split a second time writes nothing.
     #[must_use]
     pub fn apply(&self, objects: &Objects, split: &Split) -> Changes {
+        Self::apply_all([(self, split)], objects)
+    }
+
+    /// The same for several routers of one owner, one after the other. What stands in the way of one of them
+    /// holds an advance of the canary on all.
+    #[must_use]
+    pub fn apply_all<'a>(
+        routers: impl IntoIterator<Item = (&'a Self, &'a Split)>,
+        objects: &Objects,
+    ) -> Changes {
         let mut draft = Draft::default();
-        let split = self.expressible(split, &mut draft);
-        self.routing()
-            .apply(&self.traffic, objects, &split, &mut draft);
+        for (router, split) in routers {
+            let split = router.expressible(split, &mut draft);
+            router
+                .routing()
+                .apply(&router.traffic, objects, &split, &mut draft);
+        }
         draft.finish()
     }
 

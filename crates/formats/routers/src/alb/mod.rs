@@ -71,15 +71,15 @@ impl Routing for Alb {
             }
             let key = self.key("actions", &self.action);
             let text = tree::annotation(body, &key);
-            if text.is_empty() {
-                continue;
-            }
             let path = annotation_path(&key);
-            let Some(action) = Action::read(text) else {
-                return Err(Problem::malformed(&object, path, "a forward action"));
+            let mut place = Place::new(&object, path.clone());
+            let action = match Action::read(text) {
+                None if !text.is_empty() => {
+                    return Err(Problem::malformed(&object, path, "a forward action"));
+                }
+                action => action,
             };
-            let mut place = Place::new(&object, path);
-            for group in action.target_groups() {
+            for group in action.iter().flat_map(Action::target_groups) {
                 let share = match group.service_name.as_str() {
                     name if name == stable => Share::Stable,
                     name if name == canary => Share::Canary,

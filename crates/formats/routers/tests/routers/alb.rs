@@ -191,6 +191,7 @@ fn several_ingresses_are_all_written_also_behind_one_that_is_right() {
         ..alb()
     }));
     world.settle(&plain(), &split(10));
+    assert_eq!(world.current(&both).expect("a split").canary(), None);
     assert_eq!(
         world.settle(&both, &split(10)),
         ["Update Ingress shop/inner"]

@@ -3,6 +3,7 @@
 use crate::istio::{TWO_ROUTES, http, istio, one, service, weights};
 use crate::world::{World, brief, by_header, exact, line, problems, router, split};
 use serde_json::{Value, json};
+use sluice_routers::{Changes, Means, Router, Traefik};
 
 /// What is done to a sound VirtualService, and the problem.
 type Case = (fn(&mut Value), &'static str);
@@ -112,6 +113,37 @@ fn a_fault_in_one_route_does_not_keep_the_others_on_the_canary() {
     assert_eq!(brief(&retreat.problems), wanted);
     world.write(&retreat);
     assert_eq!(weights(http(&world, 0)), "stable 100, canary 0");
+}
+
+#[test]
+fn a_fault_of_one_router_holds_the_others() {
+    let service = "{kind: TraefikService, metadata: {name: edge}, spec: {weighted: {services: [{name: stable}, {name: canary}]}}}";
+    let mut world = World::new(&format!("{TWO_ROUTES}\n---\n{service}"));
+    let edge = router(Means::Traefik(Traefik {
+        service: "edge".to_owned(),
+        api_version: None,
+    }));
+    let mesh = one(&["primary"]);
+    world.settle(&edge, &split(20));
+    world.settle(&mesh, &split(20));
+    let apply = |world: &World, mesh: &Router, canary| {
+        let mut objects = world.read(&edge);
+        while let Some(object) = mesh.missing(&objects) {
+            let body = world.find(&object.kind.kind, &object.name).cloned();
+            objects.insert(object, body);
+        }
+        let split = split(canary);
+        Router::apply_all([(&edge, &split), (mesh, &split)], &objects)
+    };
+    let lines = |changes: &Changes| changes.writes.iter().map(line).collect::<Vec<_>>();
+    let both = [
+        "Update TraefikService shop/edge",
+        "Update VirtualService shop/checkout",
+    ];
+    assert_eq!(lines(&apply(&world, &mesh, 30)), both);
+    let broken = one(&["missing"]);
+    assert_eq!(apply(&world, &broken, 30).writes, Vec::new());
+    assert_eq!(lines(&apply(&world, &broken, 0)), both[..1]);
 }
 
 #[test]
