@@ -18,7 +18,7 @@ use sluice_argo::rollout::{
 };
 use sluice_argo::template::sync_metadata;
 use sluice_model::time::Timestamp;
-use sluice_routers::{Objects, Router, Split};
+use sluice_routers::{Objects, Router};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -287,25 +287,16 @@ impl<A: Api> Reconciler<'_, A> {
 
     /// Has every router that the Rollout names express the routing.
     async fn route(&self, key: &Key, world: &World, routing: &Routing) -> Result<bool, ApiError> {
+        let routers = routing::routers(&world.rollout, routing);
         let split = routing::split(routing);
         let mut changed = false;
-        for router in routing::routers(&world.rollout, routing) {
-            changed |= self.split(key, world, &router, &split).await?;
-        }
-        Ok(changed)
-    }
-
-    async fn split(
-        &self,
-        key: &Key,
-        world: &World,
-        router: &Router,
-        split: &Split,
-    ) -> Result<bool, ApiError> {
-        let mut changed = false;
         for _ in 0..SPLIT_ROUNDS {
-            let objects = self.objects(router).await?;
-            let changes = router.apply(&objects, split);
+            let mut objects = Objects::default();
+            for router in &routers {
+                self.look_up_all(router, &mut objects).await?;
+            }
+            let wanted = routers.iter().map(|router| (router, &split));
+            let changes = Router::apply_all(wanted, &objects);
             changed |= !changes.writes.is_empty();
             for write in changes.writes {
                 self.write_routed(write).await?;
@@ -328,25 +319,19 @@ impl<A: Api> Reconciler<'_, A> {
         }
         Err(ApiError::new(
             Reason::Conflict,
-            "the router's objects do not settle; somebody else writes them as well",
+            "the routers' objects do not settle; somebody else writes them as well",
         ))
     }
 
-    /// The objects that a router needs; those that name others are looked up first.
-    async fn objects(&self, router: &Router) -> Result<Objects, ApiError> {
-        let mut objects = Objects::default();
-        for _ in 0..2 {
-            for wanted in router.wants(&objects) {
-                if objects.contains(&wanted) {
-                    continue;
-                }
-                let resource = Resource::of_router(&wanted.kind);
-                let target = Key::new(resource, &wanted.namespace, &wanted.name);
-                let body = self.look_up(&target).await?;
-                objects.insert(wanted, body);
-            }
+    /// Looks up the objects that a router needs; one may name another.
+    async fn look_up_all(&self, router: &Router, objects: &mut Objects) -> Result<(), ApiError> {
+        while let Some(wanted) = router.missing(objects) {
+            let resource = Resource::of_router(&wanted.kind);
+            let target = Key::new(resource, &wanted.namespace, &wanted.name);
+            let body = self.look_up(&target).await?;
+            objects.insert(wanted, body);
         }
-        Ok(objects)
+        Ok(())
     }
 
     /// An object, from what is known or, before its kind is watched, from the server.

@@ -29,10 +29,8 @@ pub(crate) fn routers(rollout: &Rollout, routing: &Routing) -> Vec<Router> {
                 Means::Alb(_) => &routing.turn_services,
                 _ => &routing.services,
             };
-            Router {
-                traffic: traffic(rollout, named, services),
-                means,
-            }
+            let traffic = traffic(rollout, named, services);
+            Router { traffic, means }
         })
         .collect()
 }
