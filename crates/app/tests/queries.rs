@@ -203,6 +203,29 @@ fn a_release_that_loses_orders_is_taken_back_and_one_whose_server_is_away_waits_
 }
 
 #[test]
+fn an_alarm_on_answers_takes_a_release_back_after_several() {
+    let shop = Shop::default();
+    shop.sells(1, 10.0);
+    shop.sells(2, 2.5);
+    let served = Served::at("127.0.0.1:0", &shop);
+    let address = served.address;
+    let sources = format!("shop: {{ web: 'http://{address}/rate?revision={{{{revision}}}}' }}");
+    let check = "{ name: orders, query: '{$.orders.rate}', source: shop, min: 5, window: 1s, interval: 1s, \
+                 alarm: { datapoints: 2 of 3 } }";
+    let sluice = Sluice::up_with(&with_check(&sources, check, "10m"));
+    sluice.wait_healthy();
+    sluice.deploy("2", "0");
+    let message = taken_back(&sluice);
+    assert!(
+        message.contains("check `orders` failed: 2 of the last 2 datapoints below 5")
+            && message.contains("the last 2.5"),
+        "{message}"
+    );
+    let failed = evidence(&sluice);
+    assert_eq!(failed[0]["verdict"], "fail");
+}
+
+#[test]
 fn a_server_that_never_answers_holds_a_release_and_nothing_else() {
     // Connections are taken by the system, and nobody reads them.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -92,6 +92,9 @@ pub struct OutsideQuery {
     pub text: String,
     /// Whether query or address tell the sides apart, so that each gets a value of its own.
     pub per_side: bool,
+    /// How far the query looks back.
+    #[serde(with = "millis")]
+    pub window: Duration,
     /// Time between two questions.
     #[serde(with = "millis")]
     pub interval: Duration,

@@ -7,13 +7,13 @@
 use super::clock;
 use super::shared::{Shared, lock};
 use super::sources::{Question, Sources};
-use sluice_analysis::outside::{Answer, Round, measure};
+use sluice_analysis::outside::{Answer, Round};
 use sluice_model::outside::{Asked, MetricSource, OutsideQuery, filled};
 use sluice_model::plan::{Check, Metric};
 use sluice_model::time::format_span;
 use sluice_model::{
-    CheckName, Measurement, Plan, RevisionNumber, Rollout, RolloutId, ServiceName, ServiceStatus,
-    SourceName, Timestamp,
+    CheckName, Plan, RevisionNumber, Rollout, RolloutId, ServiceName, ServiceStatus, SourceName,
+    Timestamp,
 };
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -162,20 +162,15 @@ impl Asking {
         true
     }
 
-    /// What the latest answers are; `None` while there are none.
-    pub(super) fn measure(
-        &self,
-        status: &ServiceStatus,
-        plan: &Plan,
-        check: &Check,
-        now: Timestamp,
-    ) -> Option<Measurement> {
-        let (query, _) = query_of(plan, check)?;
+    /// The latest answers for a check; `None` while there are none.
+    pub(super) fn round(&self, service: &ServiceName, check: &Check) -> Option<Round> {
         let services = lock(&self.services);
-        let known = services.get(&status.service)?.checks.get(&check.name)?;
-        let rollout = status.running()?;
-        let since = rollout.traffic_since.unwrap_or(rollout.started_at);
-        Some(measure(check, query, known.round.as_ref()?, (since, now)))
+        services
+            .get(service)?
+            .checks
+            .get(&check.name)?
+            .round
+            .clone()
     }
 }
 
@@ -311,6 +306,7 @@ mod tests {
             source: SourceName("prod".into()),
             text: "up".into(),
             per_side: false,
+            window: Duration::from_secs(60),
             interval: Duration::from_secs(15),
         };
         let known = |asked_at: Option<i64>, rest_seconds, under_way| Known {

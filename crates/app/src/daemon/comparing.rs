@@ -7,8 +7,11 @@ use super::parts::Parts;
 use serde::{Deserialize, Serialize};
 use sluice_analysis::RecentLatency;
 use sluice_analysis::ledger::{Evaluator, Ledger, SegmentObservation};
+use sluice_analysis::outside::{self, Round};
 use sluice_analysis::standing::{Look, Standing};
 use sluice_analysis::window::Snapshot;
+use sluice_model::analysis::Evidence;
+use sluice_model::outside::OutsideQuery;
 use sluice_model::plan::{Check, Limit};
 use sluice_model::routes::Assignment;
 use sluice_model::{
@@ -235,6 +238,28 @@ impl Comparing {
         }
     }
 
+    /// The measurement of a check that asks an outside server, from the latest answers.
+    pub(super) fn answered(
+        &mut self,
+        check: &Check,
+        (query, round): (&OutsideQuery, Round),
+        status: &ServiceStatus,
+        snapshot: &Snapshot,
+        now: Timestamp,
+    ) -> Option<Measurement> {
+        let rollout = status.running()?;
+        let since = rollout.traffic_since.unwrap_or(rollout.started_at);
+        let latest = outside::measure(query, &round, (since, now));
+        if let Limit::Alarm(_) = check.limit {
+            let books = self.books.as_mut()?;
+            books.standing.answered(check, query, &round, since);
+            let look = look_at(status, rollout, snapshot, now);
+            let alarm = books.standing.measure(check, &look);
+            return Some(alarm_or_latest(alarm, latest));
+        }
+        Some(latest)
+    }
+
     /// The measurement of a check that remembers; `None` for others.
     pub(super) fn measure(
         &mut self,
@@ -254,6 +279,15 @@ impl Comparing {
             .ledger
             .measure(check, weight, now, &mut self.evaluator)
     }
+}
+
+/// What an alarm on answers says once it has a datapoint; until then, what the latest answers are.
+fn alarm_or_latest(alarm: Option<Measurement>, latest: Measurement) -> Measurement {
+    let is_known = |alarm: &Measurement| match &alarm.evidence {
+        Some(Evidence::Alarm(facts)) => facts.datapoints.iter().any(|it| it.value.is_some()),
+        _ => false,
+    };
+    alarm.filter(is_known).unwrap_or(latest)
 }
 
 fn look_at<'s>(

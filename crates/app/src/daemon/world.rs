@@ -190,7 +190,11 @@ impl World for ServiceWorld<'_> {
             for check in judged {
                 let measured = match check.limit {
                     _ if check.metric == Metric::Outside => {
-                        self.parts.asking.measure(status, plan, check, now)
+                        let round = self.parts.asking.round(service, check);
+                        plan.queries.get(&check.name).zip(round).and_then(|asked| {
+                            let comparing = &mut self.memory.comparing;
+                            comparing.answered(check, asked, status, &self.snapshot, now)
+                        })
                     }
                     Limit::NotWorse(_)
                     | Limit::Trend(_)

@@ -6,7 +6,7 @@
 use crate::judge::{Bound, finite, needs_baseline};
 use sluice_model::analysis::{Answered, Evidence, OutsideFacts};
 use sluice_model::outside::{OutsideQuery, STALE_INTERVALS};
-use sluice_model::plan::{Check, Limit};
+use sluice_model::plan::Limit;
 use sluice_model::time::format_span;
 use sluice_model::{Measurement, Side, Timestamp, Verdict};
 use std::time::Duration;
@@ -37,21 +37,19 @@ pub struct Round {
 /// is one that looks back on what was before `since`, when the step's traffic began.
 #[must_use]
 pub fn measure(
-    check: &Check,
     query: &OutsideQuery,
     round: &Round,
     (since, now): (Timestamp, Timestamp),
 ) -> Measurement {
     let age = now.since(round.asked_at);
     let is_stale = age > query.interval.saturating_mul(STALE_INTERVALS);
-    let millis = i64::try_from(check.window.as_millis()).unwrap_or(i64::MAX);
-    let from = round.asked_at.shifted(millis.saturating_neg());
+    let from = looks_back_to(query, round);
     let take = |answer: &Answer| {
         let value = match &answer.value {
             Ok(_) if is_stale => Err(format!("the last answer is {} old", whole_seconds(age))),
             Ok(_) if from < since => Err(format!(
                 "it answers, and looks back on what was before this step; {} of it have to pass",
-                format_span(check.window)
+                format_span(query.window)
             )),
             Ok(value) if !value.is_finite() => Err(format!("the answer is no number ({value})")),
             known => known.clone(),
@@ -74,7 +72,7 @@ pub fn measure(
         of_canary.no_data.is_none() && of_baseline.as_ref().is_none_or(|it| it.no_data.is_none());
     // Why there is no data is told at once.
     let (from, window) = if is_known {
-        (from, check.window)
+        (from, query.window)
     } else {
         (round.asked_at, Duration::ZERO)
     };
@@ -90,6 +88,12 @@ pub fn measure(
             baseline: of_baseline,
         })),
     }
+}
+
+/// Where the time begins that a round's answers cover.
+pub(crate) fn looks_back_to(query: &OutsideQuery, round: &Round) -> Timestamp {
+    let millis = i64::try_from(query.window.as_millis()).unwrap_or(i64::MAX);
+    round.asked_at.shifted(millis.saturating_neg())
 }
 
 /// Without fractions that change at every look.
@@ -148,7 +152,7 @@ fn shown(value: f64) -> String {
 mod tests {
     use super::*;
     use crate::{judge, replay};
-    use sluice_model::plan::{Metric, OnTrouble};
+    use sluice_model::plan::{Check, Metric, OnTrouble};
     use sluice_model::{CheckName, SourceName};
 
     const INTERVAL: Duration = Duration::from_secs(15);
@@ -169,6 +173,7 @@ mod tests {
             source: SourceName("prod".into()),
             text: "orders{revision=\"{{revision}}\"}".into(),
             per_side: true,
+            window: Duration::from_secs(60),
             interval: INTERVAL,
         }
     }
@@ -273,7 +278,7 @@ mod tests {
         ] {
             let check = check(limit);
             let times = (Timestamp(0), Timestamp(seconds * 1_000));
-            let measured = measure(&check, &query(), &round, times);
+            let measured = measure(&query(), &round, times);
             let judged = judge(&check, Some(&measured));
             assert_eq!(
                 (judged.verdict, judged.message.as_str()),
@@ -294,7 +299,7 @@ mod tests {
     fn a_value_covers_what_its_query_looks_back_on_and_a_failure_is_told_at_once() {
         let check = check(Limit::Max(1.0));
         let now = Timestamp(101_000);
-        let at = |since, round| measure(&check, &query(), &round, (Timestamp(since), now));
+        let at = |since, round| measure(&query(), &round, (Timestamp(since), now));
         assert_eq!(at(40_000, round(Ok(0.5), None)).from, Timestamp(40_000));
         assert_eq!(
             at(40_000, round(Err("refused"), None)).from,

@@ -6,12 +6,14 @@
 //! ([`ledger`](crate::ledger)), thresholds the window's ([`window`](crate::window)).
 
 use crate::alarm::Alarm;
+use crate::outside::{self, Round};
 use crate::period::Period;
 use crate::score::Samples;
 use crate::trend::{self, BLOCKS_MAX, Trend};
 use crate::window::{ReplicaGauges, Snapshot, value_of};
 use serde::{Deserialize, Serialize};
 use sluice_model::analysis::{AlarmSettings, Evidence};
+use sluice_model::outside::OutsideQuery;
 use sluice_model::plan::{Check, Limit, Metric};
 use sluice_model::{
     CheckName, Measurement, RevisionNumber, RolloutId, Side, SideCounters, Timestamp,
@@ -127,6 +129,8 @@ impl Standing {
                     follow(&mut trend, check.metric, self.started_at, look);
                     self.trends.insert(check.name.clone(), trend);
                 }
+                // Fed by the answers of its source.
+                Limit::Alarm(_) if check.metric == Metric::Outside => {}
                 Limit::Alarm(settings) => {
                     let known = self.alarms.remove(&check.name);
                     let known = known.filter(|_| !unwatched.spoils(settings.period));
@@ -144,6 +148,30 @@ impl Standing {
                 _ => {}
             }
         }
+    }
+
+    /// Takes an outside server's latest answer for an alarm on it. Each that looks back on this step alone, whose traffic began
+    /// at `since`, is a datapoint; one without a number is a missing one.
+    pub fn answered(
+        &mut self,
+        check: &Check,
+        query: &OutsideQuery,
+        round: &Round,
+        since: Timestamp,
+    ) {
+        let Limit::Alarm(settings) = &check.limit else {
+            return;
+        };
+        if outside::looks_back_to(query, round) < since {
+            return;
+        }
+        let known = self.alarms.remove(&check.name);
+        let Some(mut watched) = known.or_else(|| Watched::of_answers(*settings, round, since))
+        else {
+            return;
+        };
+        watched.answered(round);
+        self.alarms.insert(check.name.clone(), watched);
     }
 
     /// The measurement of a check that remembers; `None` for other checks, and while nothing is known.
@@ -277,6 +305,30 @@ impl Watched {
         })
     }
 
+    /// An alarm whose first period ends with this round.
+    fn of_answers(settings: AlarmSettings, round: &Round, since: Timestamp) -> Option<Watched> {
+        let period = i64::try_from(settings.period.as_millis()).unwrap_or(i64::MAX);
+        let start = round.asked_at.shifted(period.saturating_neg());
+        Some(Watched {
+            alarm: Alarm::new(settings, start).ok()?,
+            since: start.max(since),
+            last: Side::default(),
+            period: Period::default(),
+        })
+    }
+
+    fn answered(&mut self, round: &Round) {
+        let value = round.canary.value.as_ref().ok().copied();
+        let value = value.filter(|value| value.is_finite());
+        let is_new = self.alarm.push(round.asked_at, value).is_ok();
+        if is_new {
+            self.last = Side {
+                value,
+                count: u64::from(value.is_some()),
+            };
+        }
+    }
+
     fn observe(&mut self, check: &Check, settings: &AlarmSettings, look: &Look<'_>) {
         let counters = look.snapshot.counters.get(&look.canary);
         let present = counters.cloned().unwrap_or_default();
@@ -300,10 +352,11 @@ impl Watched {
 mod tests {
     use super::*;
     use crate::judge;
+    use crate::outside::Answer;
     use crate::window::Usage;
-    use sluice_model::Verdict;
     use sluice_model::analysis::{Breach, MissingData, TrendSettings, Unit};
     use sluice_model::plan::{OnTrouble, TrendLimit};
+    use sluice_model::{SourceName, Verdict};
 
     const CANARY: RevisionNumber = RevisionNumber(2);
     const MIB: f64 = 1_048_576.0;
@@ -422,6 +475,63 @@ mod tests {
                 .collect();
             use Verdict::{NoData, Pass};
             assert_eq!(told, [NoData, NoData, NoData, Pass]);
+        }
+    }
+
+    #[test]
+    fn an_alarm_on_answers_takes_those_of_its_step_and_misses_those_without_a_number() {
+        let settings = AlarmSettings {
+            breach: Breach::Below,
+            threshold: 5.0,
+            period: Duration::from_secs(15),
+            evaluation_periods: 3,
+            datapoints_to_alarm: 2,
+            missing: MissingData::Missing,
+        };
+        let check = check(Metric::Outside, Limit::Alarm(settings));
+        let query = OutsideQuery {
+            source: SourceName("prod".into()),
+            text: "orders".into(),
+            per_side: false,
+            window: Duration::from_secs(60),
+            interval: settings.period,
+        };
+        let nothing = Snapshot::default();
+        for (answers, told) in [
+            // The first four look back on what was before the step.
+            (
+                &[0.0, 0.0, 0.0, 0.0, 9.0, 9.0, 9.0] as &[f64],
+                Verdict::Pass,
+            ),
+            (&[0.0, 0.0, 0.0, 0.0, 9.0, 9.0], Verdict::NoData),
+            (&[9.0, 9.0, 9.0, 9.0, 4.0, 9.0, 4.0], Verdict::Fail),
+            (&[9.0, 9.0, 9.0, 9.0, 4.0, 9.0, 9.0], Verdict::Pass),
+            (
+                &[9.0, 9.0, 9.0, 9.0, f64::NAN, f64::NAN, f64::NAN],
+                Verdict::NoData,
+            ),
+        ] {
+            let mut standing = Standing::open(RolloutId(1), 1, Timestamp(0));
+            let mut last = None;
+            for (at, answer) in answers.iter().enumerate() {
+                let second = 1 + at as u64 * 15;
+                let look = look(second, 0, &nothing);
+                let round = Round {
+                    asked_at: look.now,
+                    canary: Answer {
+                        query: query.text.clone(),
+                        answered_at: look.now,
+                        value: Ok(*answer),
+                    },
+                    baseline: None,
+                };
+                standing.observe([&check], &look);
+                // The same answer is looked at more often than it comes.
+                standing.answered(&check, &query, &round, Timestamp(1_000));
+                standing.answered(&check, &query, &round, Timestamp(1_000));
+                last = standing.measure(&check, &look);
+            }
+            assert_eq!(judge(&check, last.as_ref()).verdict, told, "{answers:?}");
         }
     }
 

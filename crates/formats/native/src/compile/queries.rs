@@ -3,12 +3,14 @@
 use super::checks::{self, Draft};
 use super::limits::{is_relative, limit};
 use super::promql::longest_range;
+use super::remembering;
 use super::sources::{Sources, refuse_unknown_placeholders};
-use super::words::{plain_text, positive_span};
+use super::words::{plain_text, positive_span, present};
 use crate::nearest::did_you_mean;
 use crate::notes::{NodeId, Notes, clip};
 use crate::reading::Located;
 use crate::shape::{CheckFields, Text};
+use sluice_model::analysis::AlarmSettings;
 use sluice_model::outside::{OutsideQuery, Provider, SIDE_PLACEHOLDERS, placeholders};
 use sluice_model::plan::{Check, Limit, Metric, Step};
 use sluice_model::time::format_span;
@@ -56,12 +58,20 @@ pub(super) fn read(
         return None;
     }
     let window = window(notes, sources, query.node, (&text, &source), fields)?;
+    let limit = match limit {
+        // Each answer is a datapoint.
+        Limit::Alarm(settings) => Limit::Alarm(AlarmSettings {
+            period: interval,
+            ..settings
+        }),
+        limit => limit,
+    };
     Some(Draft {
         check: Check {
             name: checks::name(notes, fields, source.as_str())?,
             metric: Metric::Outside,
+            window: remembering::window(&limit).unwrap_or(window),
             limit,
-            window,
             samples_min: 1,
             on_fail: checks::on_fail(fields),
         },
@@ -69,6 +79,7 @@ pub(super) fn read(
             source,
             text,
             per_side,
+            window,
             interval,
         }),
         node: Some(node),
@@ -152,7 +163,6 @@ fn refuse_others(notes: &Notes, fields: &CheckFields) -> Option<()> {
         ("kayenta", node(&fields.kayenta)),
         ("goal", node(&fields.goal)),
         ("notWorse", node(&fields.not_worse)),
-        ("alarm", node(&fields.alarm)),
         ("trend", node(&fields.trend)),
         ("samplesMin", node(&fields.samples_min)),
     ];
@@ -166,7 +176,7 @@ fn refuse_others(notes: &Notes, fields: &CheckFields) -> Option<()> {
         at,
         "conflict",
         format!("`{name}` has no meaning beside `query`"),
-        "a query has one of `max`, `min`, `maxRelative` and `minRelative`: leave the other out, or make it two checks",
+        "a query has one of `max`, `min`, `maxRelative` and `minRelative`, and maybe `alarm`: leave the other out, or make it two checks",
     );
     None
 }
@@ -182,6 +192,17 @@ fn threshold(notes: &Notes, node: NodeId, fields: &CheckFields) -> Option<Limit>
             "missing-limit",
             "the check does not say what the answer must keep",
             "add one of `max`, `min`, `maxRelative` and `minRelative`, as in `min: 5`",
+        );
+        return None;
+    }
+    if let Some((_, alarm)) = present(&fields.alarm)
+        && let Some(period) = &alarm.period
+    {
+        notes.error(
+            period.node,
+            "conflict",
+            "`period` has no meaning beside `query`: each answer is a datapoint",
+            "leave it out, and set the check's `interval`",
         );
         return None;
     }
