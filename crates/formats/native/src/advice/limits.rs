@@ -3,6 +3,7 @@
 
 use sluice_model::Weight;
 use sluice_model::analysis::Breach;
+use sluice_model::outside::OutsideQuery;
 use sluice_model::plan::{Check, Exposure, Limit, Metric, Plan, Step, USERS_COUNTED_MAX};
 use sluice_model::routes::Assignment;
 
@@ -25,12 +26,20 @@ pub(super) fn review(plan: &Plan, warn: &mut impl FnMut(&str, &str, String, &str
                     ),
                     "give a limit that a bad release would be beyond",
                 ))
-            } else if let Some(shares) = unequal_shares(step).filter(|_| differs_with_weight(check))
+            } else if let Some(shares) =
+                unequal_shares(step).filter(|_| differs_with_weight(plan, check))
             {
                 Some((
                     "unequal-shares",
                     format!("the check `{}` compares totals, and {shares}", check.name),
-                    "use `max` or `min`; compare totals with the old revision's only in a step with a weight of 50",
+                    match check.metric {
+                        Metric::Outside => {
+                            "divide by what the side has of them all, as in `sum(rate(orders_total{…}[1m])) / sum(rate(requests_total{…}[1m]))`"
+                        }
+                        _ => {
+                            "use `max` or `min`; compare totals with the old revision's only in a step with a weight of 50"
+                        }
+                    },
                 ))
             } else if counts_users && needs_more_users_than_count(check) {
                 Some((
@@ -52,8 +61,11 @@ pub(super) fn review(plan: &Plan, warn: &mut impl FnMut(&str, &str, String, &str
     }
 }
 
-/// Shares are never above 1, and nothing is below 0.
+/// Shares are never above 1, and nothing is below 0, but for what others measure.
 fn never_fails(check: &Check) -> bool {
+    if check.metric == Metric::Outside {
+        return false;
+    }
     let is_share = matches!(
         check.metric,
         Metric::ErrorRatio
@@ -74,13 +86,22 @@ fn never_fails(check: &Check) -> bool {
 }
 
 /// Whether it compares what grows with the traffic of a side.
-fn differs_with_weight(check: &Check) -> bool {
+fn differs_with_weight(plan: &Plan, check: &Check) -> bool {
     let grows = |metric| matches!(metric, Metric::RequestRate | Metric::Cpu | Metric::InFlight);
     match &check.limit {
-        Limit::RelativeMax { .. } | Limit::RelativeMin { .. } => grows(check.metric),
+        Limit::RelativeMax { .. } | Limit::RelativeMin { .. } => match check.metric {
+            Metric::Outside => plan.queries.get(&check.name).is_some_and(totals),
+            metric => grows(metric),
+        },
         Limit::Score(score) => score.metrics.values().any(|metric| grows(*metric)),
         _ => false,
     }
+}
+
+/// Whether a query counts what happens on a side, and divides it by nothing. Whoever has `/` in a label is believed.
+fn totals(query: &OutsideQuery) -> bool {
+    let has = |words: &[&str]| words.iter().any(|word| query.text.contains(word));
+    has(&["rate(", "increase(", "count("]) && !has(&["/", "avg", "quantile"])
 }
 
 /// What a step in which the two sides do not get the same share of the requests gives them.
