@@ -142,6 +142,13 @@ pub fn filled(text: &str, asked: &Asked<'_>) -> String {
     parts(text).into_iter().map(fill).collect()
 }
 
+/// A query on one line, for people: a line break is a space.
+#[must_use]
+pub fn on_one_line(query: &str) -> String {
+    let lines = query.lines().map(str::trim);
+    lines.collect::<Vec<&str>>().join(" ")
+}
+
 enum Part<'t> {
     Plain(&'t str),
     /// The name between the brackets.

@@ -14,6 +14,7 @@ use sluice_analysis::confidence::error_ratio_difference;
 use sluice_model::analysis::{Answered, Evidence};
 use sluice_model::ids::RevisionNumber;
 use sluice_model::observation::Side;
+use sluice_model::outside::on_one_line;
 use sluice_model::plan::Metric;
 use sluice_model::report::Judgement;
 use sluice_model::view::ServiceView;
@@ -293,7 +294,7 @@ fn outside(judgement: &Judgement) -> Option<Vec<Line>> {
     };
     let line = |name: &str, side: &Side, answered: &Answered| {
         let value = facts::measured(judgement.metric, side.value);
-        let (query, at) = (&answered.query, answered.answered_at);
+        let (query, at) = (on_one_line(&answered.query), answered.answered_at);
         Line::new().with(
             Tone::Quiet,
             format!("      {name} {value}: `{query}`, answered at {at}"),

@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 use sluice_model::analysis::{AlarmSettings, Breach};
-use sluice_model::outside::OutsideQuery;
+use sluice_model::outside::{OutsideQuery, on_one_line};
 use sluice_model::plan::{
     CanarySize, Check, Exposure, Hook, HookAction, Limit, Metric, NotWorse, OnTrouble, ScoreLimit,
     Step, TrendLimit,
@@ -242,7 +242,7 @@ fn check_text(check: &Check, weight: Weight, query: Option<&OutsideQuery>) -> St
         return format!(
             "{}: `{}` of `{}` {limit} (over {}, asked every {}), else {}",
             check.name,
-            query.text,
+            on_one_line(&query.text),
             query.source,
             format_span(check.window),
             format_span(query.interval),
