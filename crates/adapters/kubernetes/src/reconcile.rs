@@ -263,7 +263,8 @@ impl<A: Api> Reconciler<'_, A> {
         let Some(patch) = merge_patch(&json!(before), &json!(after)) else {
             return Ok(false);
         };
-        self.patch_known(key, Some("status"), json!({"status": patch}))
+        // Its definition has no status subresource, in Argo's CRDs and so in ours.
+        self.patch_known(key, None, json!({"status": patch}))
             .await
     }
 

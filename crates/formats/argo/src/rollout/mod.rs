@@ -47,6 +47,7 @@ pub use traffic::Routing;
 pub use world::*;
 pub use write::*;
 
+use crate::api::RolloutStatus;
 use sluice_model::time::Timestamp;
 use turn::Turn;
 
@@ -70,6 +71,14 @@ pub fn decide(world: &World, now: Timestamp) -> Decision {
 fn run(turn: &mut Turn<'_>) {
     if turn.rollout.metadata.is_deleting() {
         return;
+    }
+    if turn.rollout.status == RolloutStatus::default() {
+        let metadata = &turn.rollout.metadata;
+        let message = format!(
+            "Rollout resource added to informer: {}/{}",
+            metadata.namespace, metadata.name
+        );
+        turn.event("RolloutAddedToInformer", message);
     }
     if let Some(problem) = validity::problem(turn.world) {
         validity::refuse(turn, &problem);
