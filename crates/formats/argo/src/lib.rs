@@ -5,8 +5,8 @@
 //! although every field is well-formed. `workload` says how many pods each ReplicaSet should have, and
 //! `template` whether two pod templates mean the same. `translation` turns a Rollout into Sluice's plan.
 //! `rollout` says what a Rollout needs next, and what its status is then. `arguments` makes an AnalysisRun of
-//! templates, `analysis_run` says what one needs next, `condition` what a measurement means. `document` reads
-//! a file with such objects.
+//! templates, `analysis_run` says what one needs next, `condition` what a measurement means; `experiment` says
+//! what an Experiment needs next. `document` reads a file with such objects.
 //!
 //! Nothing here talks to a cluster. Facts are those of Argo Rollouts' commit 9f8d111; where Sluice
 //! differs on purpose, the place says so.
@@ -18,6 +18,7 @@ pub mod condition;
 pub mod crd;
 pub mod document;
 pub mod event;
+pub mod experiment;
 pub mod rollout;
 pub mod template;
 pub mod translation;

@@ -1,0 +1,121 @@
+//! The ReplicaSets of an Experiment as objects.
+
+use super::services;
+use crate::api::{API_VERSION, Experiment, POD_TEMPLATE_HASH_LABEL, TemplateSpec};
+use crate::template::template_hash;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+/// The name of a version's ReplicaSet.
+#[must_use]
+pub fn replica_set_name(experiment: &Experiment, template: &TemplateSpec) -> String {
+    format!("{}-{}", experiment.metadata.name, template.name)
+}
+
+/// The annotations by which an object is found again.
+pub(super) fn annotations(experiment: &Experiment, template: &TemplateSpec) -> Value {
+    json!({
+        "experiment.argoproj.io/name": experiment.metadata.name,
+        "experiment.argoproj.io/template-name": template.name,
+    })
+}
+
+/// The reference to the Experiment as the owner.
+pub(super) fn owner(experiment: &Experiment) -> Value {
+    json!({
+        "apiVersion": API_VERSION,
+        "kind": "Experiment",
+        "name": experiment.metadata.name,
+        "uid": experiment.metadata.uid,
+        "controller": true,
+        "blockOwnerDeletion": true,
+    })
+}
+
+/// A version's ReplicaSet, with no pods yet: it gets them when it is there, and its Service with it.
+pub(super) fn object(
+    experiment: &Experiment,
+    template: &TemplateSpec,
+    collisions: Option<i32>,
+) -> Value {
+    let hash = template_hash(&template.template, collisions);
+    let mut labels: BTreeMap<String, String> = template.template.labels();
+    labels.insert(POD_TEMPLATE_HASH_LABEL.to_owned(), hash.clone());
+    let mut selector = template.selector.clone().unwrap_or_default();
+    selector
+        .match_labels
+        .insert(POD_TEMPLATE_HASH_LABEL.to_owned(), hash);
+    let mut pods = template.template.0.clone();
+    let metadata = pods
+        .entry("metadata")
+        .or_insert_with(|| Value::Object(Map::new()));
+    if !metadata.is_object() {
+        *metadata = Value::Object(Map::new());
+    }
+    metadata["labels"] = json!(labels);
+    json!({
+        "apiVersion": "apps/v1",
+        "kind": "ReplicaSet",
+        "metadata": {
+            "name": replica_set_name(experiment, template),
+            "namespace": experiment.metadata.namespace,
+            "labels": labels,
+            "annotations": annotations(experiment, template),
+            "ownerReferences": [owner(experiment)],
+        },
+        "spec": {
+            "replicas": 0,
+            "minReadySeconds": template.min_ready_seconds,
+            "selector": selector,
+            "template": pods,
+        },
+    })
+}
+
+/// A version's Service, which leads to the pods of its ReplicaSet; `None` when these have no ports.
+pub(super) fn service(
+    experiment: &Experiment,
+    template: &TemplateSpec,
+    labels: &BTreeMap<String, String>,
+) -> Option<Value> {
+    let ports = ports(template);
+    if ports.is_empty() {
+        return None;
+    }
+    Some(json!({
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {
+            "name": services::service_name(experiment, template),
+            "namespace": experiment.metadata.namespace,
+            "annotations": annotations(experiment, template),
+            "ownerReferences": [owner(experiment)],
+        },
+        "spec": {"selector": labels, "ports": ports},
+    }))
+}
+
+/// The ports of all containers.
+fn ports(template: &TemplateSpec) -> Vec<Value> {
+    let list = |value: Option<&Value>| value.and_then(Value::as_array).cloned().unwrap_or_default();
+    let containers = list(
+        template
+            .template
+            .spec()
+            .and_then(|spec| spec.get("containers")),
+    );
+    containers
+        .iter()
+        .flat_map(|container| list(container.get("ports")))
+        .filter_map(|port| {
+            let number = port.get("containerPort")?.clone();
+            let mut wanted = json!({"port": number, "targetPort": number});
+            for field in ["protocol", "name"] {
+                if let Some(value) = port.get(field).filter(|value| !value.is_null()) {
+                    wanted[field] = value.clone();
+                }
+            }
+            Some(wanted)
+        })
+        .collect()
+}
