@@ -110,12 +110,7 @@ pub struct RunDecision {
 #[must_use]
 pub fn decide(input: &RunInput<'_>) -> RunDecision {
     let run = input.run;
-    if run
-        .metadata
-        .rest
-        .get("deletionTimestamp")
-        .is_some_and(|time| !time.is_null())
-    {
+    if run.metadata.is_deleting() {
         return RunDecision {
             status: run.status.clone(),
             ..RunDecision::default()

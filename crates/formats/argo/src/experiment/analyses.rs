@@ -4,15 +4,14 @@ use super::world::{ExperimentWrite, Refused};
 use super::{Turn, is_bad, phase, replica_sets};
 use crate::api::{
     AnalysisPhase, AnalysisRun, AnalysisTemplateRef, Argument, ExperimentAnalysis,
-    ExperimentAnalysisRunStatus, ExperimentStatus, POD_TEMPLATE_HASH_LABEL, Time,
+    ExperimentAnalysisRunStatus, ExperimentStatus, Time,
 };
 use crate::arguments::{ArgumentError, RunRequest, fill, gather, is_same_run, new_run};
 use crate::event::Event;
+use crate::rollout::INSTANCE_ID_LABEL;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// The label that says which controller an Experiment, and what it owns, belongs to.
-const INSTANCE_ID_LABEL: &str = "argo-rollouts.argoproj.io/controller-instance-id";
 /// Most names that are tried for a run.
 const MAX_NAMES: usize = 1_000;
 
@@ -168,13 +167,12 @@ fn arguments(
         );
     }
     for set in &turn.world.replica_sets {
-        let prefix = format!("templates.{}", set.template);
-        let hash = set.labels.get(POD_TEMPLATE_HASH_LABEL).cloned();
+        let prefix = format!("templates.{}", replica_sets::template_name(set));
+        known.insert(format!("{prefix}.podTemplateHash"), set.hash().to_owned());
         known.insert(
-            format!("{prefix}.podTemplateHash"),
-            hash.unwrap_or_default(),
+            format!("{prefix}.replicaset.name"),
+            set.metadata.name.clone(),
         );
-        known.insert(format!("{prefix}.replicaset.name"), set.name.clone());
     }
     analysis
         .args

@@ -23,21 +23,14 @@ use sluice_model::time::Timestamp;
 
 pub use replica_sets::replica_set_name;
 pub use services::service_name;
-pub use world::{
-    ExperimentDecision, ExperimentWorld, ExperimentWrite, OwnedReplicaSet, OwnedService, Refusal,
-    Refused,
-};
+pub use world::*;
 
 /// What follows for an Experiment now.
 #[must_use]
 pub fn decide(world: &ExperimentWorld<'_>, now: Timestamp) -> ExperimentDecision {
     let experiment = world.experiment;
     let metadata = &experiment.metadata;
-    if metadata
-        .rest
-        .get("deletionTimestamp")
-        .is_some_and(|time| !time.is_null())
-    {
+    if metadata.is_deleting() {
         return ExperimentDecision::default();
     }
     let mut turn = Turn {

@@ -1,7 +1,9 @@
 //! The ReplicaSets of an Experiment as objects.
 
 use super::services;
+use super::world::{EXPERIMENT_NAME, TEMPLATE_NAME};
 use crate::api::{API_VERSION, Experiment, POD_TEMPLATE_HASH_LABEL, TemplateSpec};
+use crate::rollout::ReplicaSet;
 use crate::template::template_hash;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -12,11 +14,17 @@ pub fn replica_set_name(experiment: &Experiment, template: &TemplateSpec) -> Str
     format!("{}-{}", experiment.metadata.name, template.name)
 }
 
+/// The version that a ReplicaSet is for; empty when nothing says so.
+pub(super) fn template_name(set: &ReplicaSet) -> &str {
+    let name = set.metadata.annotations.get(TEMPLATE_NAME);
+    name.map_or("", String::as_str)
+}
+
 /// The annotations by which an object is found again.
 pub(super) fn annotations(experiment: &Experiment, template: &TemplateSpec) -> Value {
     json!({
-        "experiment.argoproj.io/name": experiment.metadata.name,
-        "experiment.argoproj.io/template-name": template.name,
+        EXPERIMENT_NAME: experiment.metadata.name,
+        TEMPLATE_NAME: template.name,
     })
 }
 

@@ -1,8 +1,9 @@
 //! The Service of a version.
 
-use super::world::{ExperimentWrite, OwnedReplicaSet, Refused};
+use super::world::{ExperimentWrite, Refused};
 use super::{Turn, replica_sets};
-use crate::api::{Experiment, POD_TEMPLATE_HASH_LABEL, TemplateSpec, TemplateStatus};
+use crate::api::{Experiment, TemplateSpec, TemplateStatus};
+use crate::rollout::ReplicaSet;
 
 /// The name of a version's Service: the one that it asks for, or that of its ReplicaSet.
 #[must_use]
@@ -17,13 +18,13 @@ pub fn service_name(experiment: &Experiment, template: &TemplateSpec) -> String 
 pub(super) fn look_after(
     turn: &mut Turn<'_>,
     template: &TemplateSpec,
-    set: &OwnedReplicaSet,
+    set: &ReplicaSet,
     desired: i32,
     status: &mut TemplateStatus,
 ) {
     let name = service_name(turn.experiment(), template);
     let is_wanted = template.service.is_some() && desired > 0;
-    let may_stay = template.service.is_some() && set.available > 0;
+    let may_stay = template.service.is_some() && set.status.available_replicas > 0;
     let services = turn.world.services.iter();
     let own: Vec<String> = services
         .filter(|service| service.template == template.name)
@@ -44,7 +45,7 @@ pub(super) fn look_after(
     }
     let is_there = own.contains(&name);
     if !is_there {
-        let object = replica_sets::service(turn.experiment(), template, &set.labels);
+        let object = replica_sets::service(turn.experiment(), template, &set.metadata.labels);
         let Some(object) = object else { return };
         if turn
             .refusal(&template.name, &[Refused::CreateService])
@@ -58,9 +59,5 @@ pub(super) fn look_after(
         });
     }
     status.service_name = name;
-    status.pod_template_hash = set
-        .labels
-        .get(POD_TEMPLATE_HASH_LABEL)
-        .cloned()
-        .unwrap_or_default();
+    set.hash().clone_into(&mut status.pod_template_hash);
 }

@@ -1,9 +1,10 @@
 //! The versions of an Experiment: their pods, and where each stands.
 
-use super::world::{ExperimentWrite, OwnedReplicaSet, Refusal, Refused};
+use super::world::{ExperimentWrite, Refusal, Refused};
 use super::{Turn, phase, replica_sets, services};
 use crate::api::{Experiment, ExperimentStatus, TemplateSpec, TemplateStatus};
 use crate::event::Event;
+use crate::rollout::ReplicaSet;
 use sluice_model::time::Timestamp;
 
 /// Seconds without progress that a version has, where the Experiment names none.
@@ -56,8 +57,8 @@ pub(super) fn look_after(turn: &mut Turn<'_>, template: &TemplateSpec) {
     let desired = desired(experiment, &experiment.status, template);
     let sets = turn.world.replica_sets.iter();
     let set = sets
-        .filter(|set| set.template == template.name)
-        .min_by_key(|set| &set.name);
+        .filter(|set| replica_sets::template_name(set) == template.name)
+        .min_by_key(|set| &set.metadata.name);
     match set {
         Some(set) => {
             services::look_after(turn, template, set, desired, &mut status);
@@ -119,54 +120,60 @@ fn create(turn: &mut Turn<'_>, template: &TemplateSpec, status: &mut TemplateSta
 }
 
 /// Brings the ReplicaSet to the number of pods. Down only after the delay.
-fn scale(turn: &mut Turn<'_>, set: &OwnedReplicaSet, desired: i32, status: &mut TemplateStatus) {
-    if set.desired == desired {
+fn scale(turn: &mut Turn<'_>, set: &ReplicaSet, desired: i32, status: &mut TemplateStatus) {
+    if set.desired() == desired {
         return;
     }
+    let template = replica_sets::template_name(set);
     if desired == 0 && is_delayed(turn, set) {
         return;
     }
     if turn
-        .refusal(&set.template, &[Refused::ScaleReplicaSet])
+        .refusal(template, &[Refused::ScaleReplicaSet])
         .is_some()
     {
         return;
     }
     turn.write(ExperimentWrite::ScaleReplicaSet {
-        template: set.template.clone(),
-        name: set.name.clone(),
-        from: set.desired,
+        template: template.to_owned(),
+        name: set.metadata.name.clone(),
+        from: set.desired(),
         to: desired,
     });
-    let direction = if set.desired < desired { "up" } else { "down" };
+    let direction = if set.desired() < desired {
+        "up"
+    } else {
+        "down"
+    };
     turn.write(ExperimentWrite::Event(Event {
         warning: false,
         reason: "ScalingReplicaSet".to_owned(),
         message: format!(
             "Scaled {direction} ReplicaSet {} from {} to {desired}",
-            set.name, set.desired
+            set.metadata.name,
+            set.desired()
         ),
     }));
     status.last_transition_time = Some(turn.time());
 }
 
 /// Whether pods stay for now; writes until when.
-fn is_delayed(turn: &mut Turn<'_>, set: &OwnedReplicaSet) -> bool {
+fn is_delayed(turn: &mut Turn<'_>, set: &ReplicaSet) -> bool {
     let written = turn.experiment().spec.scale_down_delay_seconds;
     let seconds = written.unwrap_or(DEFAULT_SCALE_DOWN_DELAY_SECONDS);
     if seconds <= 0 {
-        if set.deadline.is_some() {
+        if set.deadline().is_some() {
             turn.write(ExperimentWrite::SetDeadline {
-                name: set.name.clone(),
+                name: set.metadata.name.clone(),
                 deadline: None,
             });
         }
         return false;
     }
-    let deadline = set.deadline.unwrap_or_else(|| {
+    let deadline = set.deadline().unwrap_or_else(|| {
         let deadline = turn.time().0.shifted(i64::from(seconds) * 1_000);
         turn.write(ExperimentWrite::SetDeadline {
-            name: set.name.clone(),
+            name: set.metadata.name.clone(),
             deadline: Some(deadline),
         });
         deadline
@@ -179,8 +186,15 @@ fn is_delayed(turn: &mut Turn<'_>, set: &OwnedReplicaSet) -> bool {
 }
 
 /// The numbers of pods. Any change is progress.
-fn count(turn: &Turn<'_>, set: Option<&OwnedReplicaSet>, status: &mut TemplateStatus) {
-    let numbers = |set: &OwnedReplicaSet| (set.existing, set.ready, set.available);
+fn count(turn: &Turn<'_>, set: Option<&ReplicaSet>, status: &mut TemplateStatus) {
+    let numbers = |set: &ReplicaSet| {
+        let status = &set.status;
+        (
+            status.replicas,
+            status.ready_replicas,
+            status.available_replicas,
+        )
+    };
     let (existing, ready, available) = set.map_or((0, 0, 0), numbers);
     let now = (existing, existing, ready, available);
     let before = (

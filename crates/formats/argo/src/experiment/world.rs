@@ -3,17 +3,23 @@
 use crate::api::{AnalysisRun, Experiment, ExperimentStatus};
 use crate::arguments::TemplateSource;
 use crate::event::Event;
+use crate::rollout::ReplicaSet;
 use serde_json::Value;
 use sluice_model::time::Timestamp;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+
+/// The annotation with the name of the Experiment that an object belongs to.
+pub const EXPERIMENT_NAME: &str = "experiment.argoproj.io/name";
+/// The annotation with the name of the version that an object is for.
+pub const TEMPLATE_NAME: &str = "experiment.argoproj.io/template-name";
 
 /// Everything that a decision about one Experiment may know.
 #[derive(Clone)]
 pub struct ExperimentWorld<'a> {
     /// The Experiment.
     pub experiment: &'a Experiment,
-    /// The ReplicaSets that it controls.
-    pub replica_sets: Vec<OwnedReplicaSet>,
+    /// The ReplicaSets that it controls; [`TEMPLATE_NAME`] says which version each is for.
+    pub replica_sets: Vec<ReplicaSet>,
     /// The Services that it controls.
     pub services: Vec<OwnedService>,
     /// Its AnalysisRuns. One that its status names and a cache lacks was looked for at the API server.
@@ -28,33 +34,12 @@ pub struct ExperimentWorld<'a> {
     pub refused: &'a [Refusal],
 }
 
-/// A ReplicaSet of an Experiment.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct OwnedReplicaSet {
-    /// Its name.
-    pub name: String,
-    /// The version that it is for: its annotation `experiment.argoproj.io/template-name`.
-    pub template: String,
-    /// Its labels.
-    pub labels: BTreeMap<String, String>,
-    /// Pods that it should have.
-    pub desired: i32,
-    /// Pods that exist.
-    pub existing: i32,
-    /// Of these, those that are ready.
-    pub ready: i32,
-    /// Of these, those ready for long enough.
-    pub available: i32,
-    /// Until when it keeps its pods: its annotation `scale-down-deadline`.
-    pub deadline: Option<Timestamp>,
-}
-
 /// A Service of an Experiment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OwnedService {
     /// Its name.
     pub name: String,
-    /// The version that it is for: its annotation `experiment.argoproj.io/template-name`.
+    /// The version that it is for, by its annotation [`TEMPLATE_NAME`].
     pub template: String,
 }
 

@@ -38,7 +38,7 @@ fn runs_begin_when_all_is_available() {
     );
     assert_eq!(run.metadata.annotations["note"], "x");
     assert_eq!(run.metadata.rest["ownerReferences"][0]["uid"], "u");
-    let hash = &story.sets[0].labels["rollouts-pod-template-hash"];
+    let hash = &story.sets[0].metadata.labels["rollouts-pod-template-hash"];
     let available_at = Time(START);
     let ends_at = Time(START.shifted(60_000));
     assert_eq!(
@@ -89,7 +89,7 @@ fn an_argument_that_means_nothing_is_an_error() {
 #[test]
 fn a_run_that_is_refused_is_an_error() {
     let mut story = Story::with(&["bar"], json!({"analyses": [analysis("a", false)]}));
-    story.settle().sets[0].available = 1;
+    story.settle().sets[0].status.available_replicas = 1;
     story.experiment.status.available_at = Some(Time(START));
     story.refused.push(Refusal {
         name: "a".to_owned(),

@@ -40,7 +40,7 @@ fn its_pods_stay_for_the_delay() {
     let mut story = Story::available(&["bar"], json!({"duration": "5m"}));
     story.after(300);
     assert_eq!(story.desired(), [1]);
-    assert_eq!(story.sets[0].deadline, Some(START.shifted(330_000)));
+    assert_eq!(story.sets[0].deadline(), Some(START.shifted(330_000)));
     assert_eq!(story.wakes_in(), Some(30));
     story.after(29);
     assert_eq!(story.desired(), [1]);
@@ -57,9 +57,11 @@ fn without_a_delay_they_go_at_once() {
         &["bar"],
         json!({"duration": "5m", "scaleDownDelaySeconds": 0}),
     );
-    story.sets[0].deadline = Some(START.shifted(9_000_000));
+    let later = Time(START.shifted(9_000_000)).to_string();
+    let annotations = &mut story.sets[0].metadata.annotations;
+    annotations.insert("scale-down-deadline".to_owned(), later);
     story.after(300);
-    assert_eq!((story.desired(), story.sets[0].deadline), (vec![0], None));
+    assert_eq!((story.desired(), story.sets[0].deadline()), (vec![0], None));
 }
 
 #[test]

@@ -14,9 +14,10 @@ use sluice_argo::api::{
 };
 use sluice_argo::arguments::TemplateSource;
 use sluice_argo::experiment::{
-    ExperimentDecision, ExperimentWorld, ExperimentWrite, OwnedReplicaSet, OwnedService, Refusal,
-    Refused, decide, replica_set_name,
+    ExperimentDecision, ExperimentWorld, ExperimentWrite, OwnedService, Refusal, Refused, decide,
+    replica_set_name,
 };
+use sluice_argo::rollout::ReplicaSet;
 use sluice_model::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,7 +38,7 @@ impl TemplateSource for Library {
 /// An Experiment in a cluster that does what is written.
 struct Story {
     experiment: Experiment,
-    sets: Vec<OwnedReplicaSet>,
+    sets: Vec<ReplicaSet>,
     services: Vec<OwnedService>,
     objects: Vec<Value>,
     runs: Vec<AnalysisRun>,
@@ -128,23 +129,22 @@ impl Story {
 
     fn write(&mut self, write: ExperimentWrite) {
         match write {
-            ExperimentWrite::CreateReplicaSet { template, object } => {
-                let labels = object["metadata"]["labels"].clone();
-                self.sets.push(OwnedReplicaSet {
-                    name: text(&object["metadata"]["name"]),
-                    template,
-                    labels: serde_json::from_value(labels).expect("labels"),
-                    desired: object["spec"]["replicas"].as_i64().expect("a number") as i32,
-                    ..OwnedReplicaSet::default()
-                });
+            ExperimentWrite::CreateReplicaSet { object, .. } => {
+                let set = serde_json::from_value(object.clone()).expect("a ReplicaSet");
+                self.sets.push(set);
                 self.objects.push(object);
             }
             ExperimentWrite::ScaleReplicaSet { name, from, to, .. } => {
                 let set = self.set(&name);
-                assert_eq!(set.desired, from);
-                set.desired = to;
+                assert_eq!(set.desired(), from);
+                set.spec.replicas = Some(to);
             }
-            ExperimentWrite::SetDeadline { name, deadline } => self.set(&name).deadline = deadline,
+            ExperimentWrite::SetDeadline { name, deadline } => {
+                let annotations = &mut self.set(&name).metadata.annotations;
+                annotations.remove("scale-down-deadline");
+                let text = deadline.map(|deadline| Time(deadline).to_string());
+                annotations.extend(text.map(|text| ("scale-down-deadline".to_owned(), text)));
+            }
             ExperimentWrite::CreateService { template, object } => {
                 let name = text(&object["metadata"]["name"]);
                 self.services.push(OwnedService { name, template });
@@ -171,9 +171,10 @@ impl Story {
         }
     }
 
-    fn set(&mut self, name: &str) -> &mut OwnedReplicaSet {
+    fn set(&mut self, name: &str) -> &mut ReplicaSet {
         let mut sets = self.sets.iter_mut();
-        sets.find(|set| set.name == name).expect("a ReplicaSet")
+        sets.find(|set| set.metadata.name == name)
+            .expect("a ReplicaSet")
     }
 
     fn run(&mut self, name: &str) -> &mut AnalysisRun {
@@ -184,7 +185,10 @@ impl Story {
     /// All pods that are wanted are there and available; others are gone.
     fn pods_follow(&mut self) -> &mut Self {
         for set in &mut self.sets {
-            (set.existing, set.ready, set.available) = (set.desired, set.desired, set.desired);
+            let desired = set.desired();
+            set.status.replicas = desired;
+            set.status.ready_replicas = desired;
+            set.status.available_replicas = desired;
         }
         self.settle()
     }
@@ -232,7 +236,7 @@ impl Story {
     }
 
     fn desired(&self) -> Vec<i32> {
-        self.sets.iter().map(|set| set.desired).collect()
+        self.sets.iter().map(ReplicaSet::desired).collect()
     }
 
     fn wakes_in(&self) -> Option<i64> {

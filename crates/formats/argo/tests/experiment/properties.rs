@@ -22,7 +22,7 @@ proptest! {
             let before = story.experiment.status.phase.clone();
             match what {
                 0 => { story.pods_follow(); }
-                1 => if let Some(set) = story.sets.first_mut() { set.available = 0; },
+                1 => if let Some(set) = story.sets.first_mut() { set.status.available_replicas = 0; },
                 2 => { story.sets.pop(); }
                 3..=5 => {
                     let phase = ["Running", "Successful", "Failed"][what - 3];
@@ -41,7 +41,7 @@ proptest! {
         }
         if story.experiment.status.phase.is_completed() {
             story.after(60).pods_follow();
-            prop_assert!(story.sets.iter().all(|set| set.desired == 0));
+            prop_assert!(story.sets.iter().all(|set| set.desired() == 0));
             prop_assert_eq!(story.wake_at, None);
         }
     }

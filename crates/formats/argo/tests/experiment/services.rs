@@ -24,11 +24,14 @@ fn a_version_has_one_when_it_asks_for_it() {
             object["spec"]["ports"],
             json!([{"port": 80, "targetPort": 80, "protocol": "TCP", "name": "http"}])
         );
-        assert_eq!(object["spec"]["selector"], json!(story.sets[0].labels));
+        assert_eq!(
+            object["spec"]["selector"],
+            json!(story.sets[0].metadata.labels)
+        );
         assert_eq!(story.status("bar").service_name, expected);
         assert_eq!(
             story.status("bar").pod_template_hash,
-            story.sets[0].labels["rollouts-pod-template-hash"]
+            story.sets[0].metadata.labels["rollouts-pod-template-hash"]
         );
         story.pods_follow().after(60);
         assert_eq!((story.phase(), story.services.len()), ("Successful", 1));

@@ -78,7 +78,8 @@ fn one_that_is_lost_is_created_again() {
 fn all_must_be_available_before_time_runs() {
     let mut story = Story::with(&["bar", "baz"], json!({"duration": "10s"}));
     story.settle();
-    (story.sets[0].existing, story.sets[0].available) = (1, 1);
+    let status = &mut story.sets[0].status;
+    (status.replicas, status.available_replicas) = (1, 1);
     story.settle();
     assert_eq!(
         (story.phase(), story.status("bar").status.as_str()),
@@ -98,7 +99,8 @@ fn one_without_progress_fails_the_experiment() {
     story.settle().after(59);
     assert_eq!(story.phase(), "Pending");
     assert_eq!(story.wakes_in(), Some(1));
-    (story.sets[0].existing, story.sets[0].available) = (1, 1);
+    let status = &mut story.sets[0].status;
+    (status.replicas, status.available_replicas) = (1, 1);
     story.settle();
     story.after(1);
     assert_eq!(story.phase(), "Failed");
@@ -118,7 +120,7 @@ fn pods_that_are_lost_while_it_runs_count_against_the_deadline() {
     let mut story = Story::available(&["bar"], json!({"progressDeadlineSeconds": 60}));
     story.after(3_600);
     assert_eq!(story.phase(), "Running");
-    story.sets[0].available = 0;
+    story.sets[0].status.available_replicas = 0;
     story.settle();
     assert_eq!(story.status("bar").status, "Progressing");
     assert_eq!(story.wakes_in(), Some(60));
