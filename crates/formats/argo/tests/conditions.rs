@@ -230,6 +230,18 @@ fn numbers_are_written_as_go_writes_them() {
     }
 }
 
+#[test]
+fn whole_numbers_saturate() {
+    for (number, expected) in [
+        (f64::INFINITY, "result > 9000000000000000000"),
+        (f64::NEG_INFINITY, "result < -9000000000000000000"),
+        (f64::NAN, "result == 0"),
+    ] {
+        let condition = expected.replace("result", "asInt(result)");
+        assert_eq!(holds(&condition, &Value::from(number), NOW), Ok(true));
+    }
+}
+
 mod properties {
     use super::{NOW, Value, holds, validate};
     use proptest::prelude::*;

@@ -128,7 +128,7 @@ fn check_arguments(
         let last = signature.parameters.len().saturating_sub(1);
         let accepted = signature.parameters[index.min(last)];
         // A whole number that is written out is taken for a broken one where one is needed.
-        let is_literal = matches!(argument.kind, Kind::Int(_)) && accepts(accepted, &Type::Float);
+        let is_literal = is_written_out(argument) && accepts(accepted, &Type::Float);
         if !is_literal && !accepts(accepted, found) {
             let cause = format!(
                 "{name}() takes {}, not {}",
@@ -139,4 +139,13 @@ fn check_arguments(
         }
     }
     Ok(())
+}
+
+/// Whether an argument is a number that is written out, with or without a sign.
+fn is_written_out(argument: &Node) -> bool {
+    match &argument.kind {
+        Kind::Int(_) => true,
+        Kind::Negate(inner) | Kind::Plus(inner) => is_written_out(inner),
+        _ => false,
+    }
 }
