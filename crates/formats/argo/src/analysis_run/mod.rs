@@ -37,8 +37,8 @@ pub struct RunInput<'a> {
     pub run: &'a AnalysisRun,
     /// The secrets that its arguments refer to. While one cannot be read for now, nothing is decided.
     pub secrets: &'a Secrets,
-    /// What was measured since the status was stored. A measurement that was looked at again and is the same
-    /// as before is not among them.
+    /// What was measured since the status was stored. An unfinished measurement may be told as looked at
+    /// again at any time, as when its Job ends before it is due.
     pub measured: &'a [Measured],
     /// Now.
     pub now: Timestamp,
@@ -51,7 +51,7 @@ pub struct Measured {
     pub metric: String,
     /// What was done.
     pub work: Work,
-    /// What came of it. Unfinished ones are looked at again.
+    /// What came of it. Unfinished ones are looked at again: when they say so, or after 10 s.
     pub measurement: Measurement,
     /// What the provider notes about the metric, as the query with its arguments.
     pub metadata: BTreeMap<String, String>,

@@ -4,6 +4,9 @@ use super::{Measured, Plan, Work, result, stored, unfinished};
 use crate::api::{AnalysisPhase, AnalysisRunStatus, Measurement, MetricResult, Time};
 use std::collections::BTreeMap;
 
+/// Time after which an unfinished measurement is looked at again that names no time itself.
+const RESUME_RETRY_MS: i64 = 10_000;
+
 /// Takes a measurement into the status. One of a metric that is not in the run, or that has ended, changes
 /// nothing; neither does one that was looked at again and is no longer the newest unfinished one.
 pub(super) fn record(plan: &Plan<'_>, status: &mut AnalysisRunStatus, measured: &Measured) {
@@ -57,6 +60,11 @@ fn finished(plan: &Plan<'_>, measured: &Measured) -> Measurement {
         measurement.finished_at.get_or_insert(now);
     } else {
         measurement.finished_at = None;
+    }
+    let is_due_already = measurement.resume_at.is_none_or(|at| at.0 <= plan.now());
+    if measured.work == Work::Resume && measurement.finished_at.is_none() && is_due_already {
+        // Looked at in vain: whoever looks again at once would never stop.
+        measurement.resume_at = Some(stored(plan.now().shifted(RESUME_RETRY_MS)));
     }
     let is_cut_off = measured.work == Work::Terminate
         && matches!(

@@ -137,3 +137,27 @@ fn a_result_that_is_not_of_this_run_changes_nothing() {
     story.decide(&[stranger, resumed]);
     assert_eq!(story.run.status.metric_results, []);
 }
+
+/// An API server that does not answer: the measurement comes back as it was.
+#[test]
+fn looking_again_in_vain_makes_no_hot_loop() {
+    let mut story = Story::metric(json!({}));
+    story.measures("Running");
+    assert_eq!(story.due(), [("m", Work::Resume)]);
+    story.measures("Running");
+    assert_eq!((story.due(), story.wakes_in()), (vec![], Some(10)));
+    story.after(10);
+    assert_eq!(story.due(), [("m", Work::Resume)]);
+}
+
+#[test]
+fn a_job_that_ends_before_it_is_due_is_told_at_once() {
+    let mut story = Story::metric(json!({}));
+    story.measures("Running");
+    let task = story.task("m");
+    story.measures("Running");
+    assert_eq!(story.due(), []);
+    let ended = measurement("Successful", task.measurement.as_ref());
+    story.decide(&[measured(&task, ended)]);
+    assert_eq!(story.phase(), "Successful");
+}
