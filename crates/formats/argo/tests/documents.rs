@@ -442,6 +442,30 @@ fn each_fault_has_its_place_its_cause_and_a_next_step() {
 }
 
 #[test]
+fn a_condition_that_is_none_has_its_place() {
+    let text = "
+apiVersion: argoproj.io/v1alpha1
+kind: AnalysisTemplate
+metadata: {name: errors}
+spec:
+  metrics:
+  - name: success
+    provider: {prometheus: {query: up}}
+    successCondition: reslt[0] >= 0.95
+";
+    let parsed = parse("checks.yaml", text);
+    let told: Vec<String> = parsed.diagnostics.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "checks.yaml:9:5: error[metric-condition] spec.metrics[0].successCondition: `reslt[0] >= 0.95`, character 1: there is nothing called `reslt`; did you mean `result`?; write an expression over `result`, as `result[0] >= 0.95`"
+        ]
+    );
+    let sound = text.replace("reslt", "result");
+    assert_eq!(parse("checks.yaml", &sound).diagnostics, []);
+}
+
+#[test]
 fn what_is_no_yaml_is_told_with_its_place() {
     let parsed = parse("app.yaml", "apiVersion: argoproj.io/v1alpha1\nkind: [");
     assert_eq!(parsed.objects, []);
