@@ -40,13 +40,32 @@ pub(super) fn owner(experiment: &Experiment) -> Value {
     })
 }
 
+/// The hash for a version's pods. It is theirs alone: pods like those of a Rollout's revision, or of another
+/// version, with its hash would get that one's requests (Argo's issue 380).
+fn hash(experiment: &Experiment, template: &TemplateSpec, collisions: Option<i32>) -> String {
+    let mut told_apart = template.template.clone();
+    let metadata = object_in(&mut told_apart.0, "metadata");
+    let place = format!("{}/{}", experiment.metadata.uid, template.name);
+    object_in(metadata, "annotations").insert(TEMPLATE_NAME.to_owned(), json!(place));
+    template_hash(&told_apart, collisions)
+}
+
+/// The object in a field; whatever else is there gives way to an empty one.
+fn object_in<'m>(map: &'m mut Map<String, Value>, field: &str) -> &'m mut Map<String, Value> {
+    let value = map.entry(field).or_insert(Value::Null);
+    if !value.is_object() {
+        *value = Value::Object(Map::new());
+    }
+    value.as_object_mut().expect("it was just made one")
+}
+
 /// A version's ReplicaSet, with no pods yet: it gets them when it is there, and its Service with it.
 pub(super) fn object(
     experiment: &Experiment,
     template: &TemplateSpec,
     collisions: Option<i32>,
 ) -> Value {
-    let hash = template_hash(&template.template, collisions);
+    let hash = hash(experiment, template, collisions);
     let mut labels: BTreeMap<String, String> = template.template.labels();
     labels.insert(POD_TEMPLATE_HASH_LABEL.to_owned(), hash.clone());
     let mut selector = template.selector.clone().unwrap_or_default();
@@ -54,13 +73,7 @@ pub(super) fn object(
         .match_labels
         .insert(POD_TEMPLATE_HASH_LABEL.to_owned(), hash);
     let mut pods = template.template.0.clone();
-    let metadata = pods
-        .entry("metadata")
-        .or_insert_with(|| Value::Object(Map::new()));
-    if !metadata.is_object() {
-        *metadata = Value::Object(Map::new());
-    }
-    metadata["labels"] = json!(labels);
+    object_in(&mut pods, "metadata").insert("labels".to_owned(), json!(labels));
     json!({
         "apiVersion": "apps/v1",
         "kind": "ReplicaSet",

@@ -1,6 +1,7 @@
 //! The versions and their pods.
 
 use super::*;
+use sluice_argo::template::template_hash;
 
 #[test]
 fn each_gets_pods_of_its_own() {
@@ -63,6 +64,20 @@ fn a_replica_set_is_named_labelled_and_found_again() {
     );
     assert_eq!(spec["template"]["metadata"]["labels"], metadata["labels"]);
     assert_eq!(spec["template"]["metadata"]["annotations"]["note"], "kept");
+}
+
+/// argoproj/argo-rollouts#380: the same pods under the hash of a Rollout's revision would get its requests.
+#[test]
+fn pods_have_a_hash_of_their_own() {
+    let mut story = Story::with(&["bar", "baz"], json!({}));
+    let templates = &mut story.experiment.spec.templates;
+    templates[1].template = templates[0].template.clone();
+    templates[1].selector = templates[0].selector.clone();
+    let of_a_rollout = template_hash(&templates[0].template, None);
+    story.settle();
+    let hashes: BTreeSet<&str> = story.sets.iter().map(ReplicaSet::hash).collect();
+    assert_eq!(hashes.len(), 2);
+    assert!(!hashes.contains(of_a_rollout.as_str()));
 }
 
 #[test]
