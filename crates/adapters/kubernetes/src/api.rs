@@ -2,13 +2,14 @@
 //! simulations: what is simulated is the code that runs.
 
 use crate::resource::Resource;
+use futures_util::Stream;
 use serde_json::Value;
 use std::future::Future;
 use std::time::Duration;
 
 /// A change of an object.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Patch {
+pub enum Patch {
     /// JSON Merge Patch (RFC 7396).
     Merge(Value),
     /// JSON Patch (RFC 6902).
@@ -17,19 +18,19 @@ pub(crate) enum Patch {
 
 /// Which object is meant.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Key {
+pub struct Key {
     /// Its kind.
-    pub(crate) resource: Resource,
+    pub resource: Resource,
     /// Its namespace; empty for objects of the whole cluster.
-    pub(crate) namespace: String,
+    pub namespace: String,
     /// Its name.
-    pub(crate) name: String,
+    pub name: String,
 }
 
 impl Key {
     /// The object of a kind, namespace and name.
     #[must_use]
-    pub(crate) fn new(resource: Resource, namespace: &str, name: &str) -> Self {
+    pub fn new(resource: Resource, namespace: &str, name: &str) -> Self {
         Key {
             resource,
             namespace: namespace.to_owned(),
@@ -45,7 +46,7 @@ impl std::fmt::Display for Key {
 }
 
 /// An API server. Each call has a deadline of its own.
-pub(crate) trait Api: Send + Sync + 'static {
+pub trait Api: Send + Sync + 'static {
     /// The object as it is now.
     fn get(&self, key: &Key) -> impl Future<Output = Result<Value, ApiError>> + Send;
     /// The objects of a namespace that a label selector fits.
@@ -81,21 +82,70 @@ pub(crate) trait Api: Send + Sync + 'static {
     fn evict(&self, pod: &Key) -> impl Future<Output = Result<(), ApiError>> + Send;
 }
 
+/// What the cache is filled from.
+pub trait Feed: Send + Sync + 'static {
+    /// A page of all objects of a kind: the first, or the one after a page's `next`.
+    fn page(
+        &self,
+        resource: &Resource,
+        namespace: Option<&str>,
+        after: Option<&str>,
+    ) -> impl Future<Output = Result<Page, ApiError>> + Send;
+    /// Everything that happens to objects of a kind after a version, until the server ends it.
+    fn watch(
+        &self,
+        resource: &Resource,
+        namespace: Option<&str>,
+        version: u64,
+    ) -> impl Future<
+        Output = Result<impl Stream<Item = Result<Notice, ApiError>> + Send + use<Self>, ApiError>,
+    > + Send;
+}
+
+/// A page of a list.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    /// Its objects.
+    pub items: Vec<Value>,
+    /// The version of the whole list.
+    pub version: u64,
+    /// What asks for the next page, if there is one.
+    pub next: Option<String>,
+}
+
+/// What a watch tells.
+#[derive(Clone, Debug)]
+pub enum Notice {
+    /// An object is there, or is another one than before.
+    Changed(Value),
+    /// An object is gone; as it was at last, with the version of its end.
+    Deleted(Value),
+    /// Everything up to this version was told.
+    Bookmark(u64),
+    /// The server cannot go on from where this watch is.
+    Ended {
+        /// The code of the status, as 410 for a version that is too old.
+        code: u16,
+        /// What the server said.
+        message: String,
+    },
+}
+
 /// Why an API server did not do what it was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
-pub(crate) struct ApiError {
+pub struct ApiError {
     /// What kind of failure.
-    pub(crate) reason: Reason,
+    pub reason: Reason,
     /// What the server, or the connection, said.
-    pub(crate) message: String,
+    pub message: String,
     /// After which time the server wants to be asked again, if it said so.
-    pub(crate) retry_after: Option<Duration>,
+    pub retry_after: Option<Duration>,
 }
 
 /// Kinds of failures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reason {
+pub enum Reason {
     /// The object, or its kind, does not exist.
     NotFound,
     /// The name is taken.
@@ -113,7 +163,7 @@ pub(crate) enum Reason {
 impl ApiError {
     /// A failure without more to say than this.
     #[must_use]
-    pub(crate) fn new(reason: Reason, message: impl Into<String>) -> Self {
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
         ApiError {
             reason,
             message: message.into(),

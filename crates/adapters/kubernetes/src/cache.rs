@@ -119,7 +119,7 @@ impl Cache {
     ) -> Vec<(Key, Option<Box<str>>)> {
         let mut objects = self.write();
         objects.synced.insert(resource.clone());
-        let stale: Vec<Key> = objects
+        let mut stale: Vec<Key> = objects
             .by_key
             .iter()
             .filter(|(key, entry)| {
@@ -127,6 +127,7 @@ impl Cache {
             })
             .map(|(key, _)| key.clone())
             .collect();
+        stale.sort();
         stale
             .into_iter()
             .map(|key| {

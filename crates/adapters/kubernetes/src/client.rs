@@ -1,9 +1,9 @@
 //! A cluster's API server, over kube's client.
 
-use crate::api::{Api, ApiError, Key, Patch, Reason};
+use crate::api::{Api, ApiError, Feed, Key, Notice, Page, Patch, Reason};
 use crate::leadership::Leadership;
 use crate::resource::Resource;
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt};
 use http::{Method, Request};
 use kube::Client;
 use kube::core::WatchEvent;
@@ -37,13 +37,6 @@ pub(crate) struct Requests {
     pub(crate) writes: AtomicU64,
     /// Watches that were begun.
     pub(crate) watches: AtomicU64,
-}
-
-/// A page of a list.
-pub(crate) struct Page {
-    pub(crate) items: Vec<Value>,
-    pub(crate) version: u64,
-    pub(crate) next: Option<String>,
 }
 
 impl ClusterApi {
@@ -105,56 +98,6 @@ impl ClusterApi {
         }
         self.send(method, path, body).await
     }
-
-    /// A page of all objects of a kind.
-    pub(crate) async fn page(
-        &self,
-        resource: &Resource,
-        namespace: Option<&str>,
-        after: Option<&str>,
-    ) -> Result<Page, ApiError> {
-        let mut path = format!("{}?limit={PAGE}", resource.path(namespace));
-        if let Some(after) = after {
-            path = format!("{path}&continue={}", encoded(after));
-        }
-        let mut list = self.send(Method::GET, path, None).await?;
-        let text = |path: &str| {
-            let value = list.pointer(path).and_then(Value::as_str);
-            value.filter(|text| !text.is_empty()).map(str::to_owned)
-        };
-        let next = text("/metadata/continue");
-        let version = text("/metadata/resourceVersion");
-        let items = match list.get_mut("items").map(Value::take) {
-            Some(Value::Array(items)) => items,
-            _ => Vec::new(),
-        };
-        Ok(Page {
-            items,
-            version: version.and_then(|text| text.parse().ok()).unwrap_or(0),
-            next,
-        })
-    }
-
-    /// Everything that happens to objects of a kind after a version.
-    pub(crate) async fn watch(
-        &self,
-        resource: &Resource,
-        namespace: Option<&str>,
-        version: u64,
-    ) -> Result<impl Stream<Item = kube::Result<WatchEvent<Value>>> + use<>, ApiError> {
-        self.requests.watches.fetch_add(1, Ordering::Relaxed);
-        let path = format!(
-            "{}?watch=true&allowWatchBookmarks=true&resourceVersion={version}&timeoutSeconds={WATCH_SECONDS}",
-            resource.path(namespace)
-        );
-        let request = Request::get(path)
-            .body(Vec::new())
-            .map_err(|cause| ApiError::new(Reason::Refused, cause.to_string()))?;
-        let client = self.client.clone();
-        deadline(async move { client.request_events::<Value>(request).await })
-            .await
-            .map_err(|cause| cause.unwrap_or_else(timed_out))
-    }
 }
 
 fn timed_out() -> ApiError {
@@ -179,7 +122,7 @@ async fn deadline<T>(
 }
 
 /// What an error of the client means.
-pub(crate) fn failure(cause: &kube::Error) -> ApiError {
+fn failure(cause: &kube::Error) -> ApiError {
     let kube::Error::Api(status) = cause else {
         return ApiError::new(Reason::Unavailable, cause.to_string());
     };
@@ -304,6 +247,71 @@ impl Api for ClusterApi {
         self.change(Method::POST, path, Some((JSON, eviction)))
             .await
             .map(drop)
+    }
+}
+
+impl Feed for ClusterApi {
+    async fn page(
+        &self,
+        resource: &Resource,
+        namespace: Option<&str>,
+        after: Option<&str>,
+    ) -> Result<Page, ApiError> {
+        let mut path = format!("{}?limit={PAGE}", resource.path(namespace));
+        if let Some(after) = after {
+            path = format!("{path}&continue={}", encoded(after));
+        }
+        let mut list = self.send(Method::GET, path, None).await?;
+        let text = |path: &str| {
+            let value = list.pointer(path).and_then(Value::as_str);
+            value.filter(|text| !text.is_empty()).map(str::to_owned)
+        };
+        let next = text("/metadata/continue");
+        let version = text("/metadata/resourceVersion");
+        let items = match list.get_mut("items").map(Value::take) {
+            Some(Value::Array(items)) => items,
+            _ => Vec::new(),
+        };
+        Ok(Page {
+            items,
+            version: version.and_then(|text| text.parse().ok()).unwrap_or(0),
+            next,
+        })
+    }
+
+    async fn watch(
+        &self,
+        resource: &Resource,
+        namespace: Option<&str>,
+        version: u64,
+    ) -> Result<impl Stream<Item = Result<Notice, ApiError>> + Send + use<>, ApiError> {
+        self.requests.watches.fetch_add(1, Ordering::Relaxed);
+        let path = format!(
+            "{}?watch=true&allowWatchBookmarks=true&resourceVersion={version}&timeoutSeconds={WATCH_SECONDS}",
+            resource.path(namespace)
+        );
+        let request = Request::get(path)
+            .body(Vec::new())
+            .map_err(|cause| ApiError::new(Reason::Refused, cause.to_string()))?;
+        let client = self.client.clone();
+        let events = deadline(async move { client.request_events::<Value>(request).await })
+            .await
+            .map_err(|cause| cause.unwrap_or_else(timed_out))?;
+        Ok(events.map(|event| event.map(notice).map_err(|cause| failure(&cause))))
+    }
+}
+
+fn notice(event: WatchEvent<Value>) -> Notice {
+    match event {
+        WatchEvent::Added(object) | WatchEvent::Modified(object) => Notice::Changed(object),
+        WatchEvent::Deleted(object) => Notice::Deleted(object),
+        WatchEvent::Bookmark(bookmark) => {
+            Notice::Bookmark(bookmark.metadata.resource_version.parse().unwrap_or(0))
+        }
+        WatchEvent::Error(status) => Notice::Ended {
+            code: status.code,
+            message: status.message,
+        },
     }
 }
 

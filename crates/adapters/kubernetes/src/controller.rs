@@ -1,41 +1,13 @@
-//! The controller: watches, a queue, and workers that look at one Rollout each.
+//! The controller of a real cluster: who leads, and when it ends. What it does meanwhile is in `loops`.
 
-use crate::analysis::Analyst;
-use crate::api::Key;
-use crate::cache::Cache;
 use crate::client::ClusterApi;
-use crate::events::Events;
 use crate::leadership::{self, Election, Leadership};
+use crate::loops::{Loops, Scope, Wanted};
 use crate::measure::Measure;
-use crate::queue::Queue;
-use crate::reconcile::{Look, Reconciler};
-use crate::resource::{
-    ANALYSIS_RUN, ANALYSIS_TEMPLATE, CLUSTER_ANALYSIS_TEMPLATE, EXPERIMENT, REPLICA_SET, ROLLOUT,
-    Resource, SERVICE,
-};
-use crate::watch::{self, Seen};
-use sluice_argo::api::Rollout;
-use sluice_argo::rollout::{Routing, service_names};
 use sluice_model::time::Timestamp;
-use sluice_routers::Objects;
-use std::collections::{HashMap, HashSet};
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::task::JoinSet;
-
-/// What is watched from the start. Other kinds are watched once a Rollout needs them.
-const WATCHED: [Resource; 7] = [
-    ROLLOUT,
-    REPLICA_SET,
-    SERVICE,
-    ANALYSIS_RUN,
-    EXPERIMENT,
-    ANALYSIS_TEMPLATE,
-    CLUSTER_ANALYSIS_TEMPLATE,
-];
-/// How long a stopping controller waits for what it is writing.
-const STOP_MAX: Duration = Duration::from_secs(10);
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// How a controller runs.
 #[derive(Clone, Debug)]
@@ -53,39 +25,9 @@ pub struct Options {
 /// A controller.
 pub struct Controller {
     api: ClusterApi,
-    options: Options,
+    election: Option<Election>,
     leadership: Arc<Leadership>,
-    cache: Cache,
-    queue: Arc<Queue>,
-    analyst: Analyst<ClusterApi>,
-    references: References,
-    /// Kinds that are watched, or about to be.
-    watched: Mutex<HashSet<Resource>>,
-    wanted: tokio::sync::mpsc::UnboundedSender<Resource>,
-}
-
-/// Which Rollouts name an object that is not their own.
-#[derive(Default)]
-struct References(Mutex<HashMap<Key, HashSet<Key>>>);
-
-impl References {
-    fn note(&self, rollout: &Key, named: Vec<Key>) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|_, rollouts| {
-            rollouts.remove(rollout);
-            !rollouts.is_empty()
-        });
-        for key in named {
-            all.entry(key).or_default().insert(rollout.clone());
-        }
-    }
-
-    fn of(&self, key: &Key) -> Vec<Key> {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.get(key)
-            .map(|rollouts| rollouts.iter().cloned().collect())
-            .unwrap_or_default()
-    }
+    loops: Arc<Loops<ClusterApi>>,
 }
 
 /// Why a controller ended.
@@ -109,38 +51,26 @@ impl Controller {
             Some(_) => Leadership::candidate(),
             None => Leadership::alone(),
         });
-        let (wanted, receiver) = tokio::sync::mpsc::unbounded_channel();
         let api = ClusterApi::new(client, Arc::clone(&leadership));
-        let queue = Arc::new(Queue::default());
-        let analyst = Analyst {
-            api: api.clone(),
-            source,
-            queue: Arc::clone(&queue),
-            measurements: Arc::default(),
-            clock: now,
+        let scope = Scope {
+            namespace: options.namespace,
+            instance_id: options.instance_id,
+            workers: options.workers,
         };
+        let (loops, wanted) = Loops::new(api.clone(), scope, source, now);
         let controller = Controller {
             api,
-            analyst,
-            options,
+            election: options.election,
             leadership,
-            cache: Cache::default(),
-            queue,
-            references: References::default(),
-            watched: Mutex::default(),
-            wanted,
+            loops,
         };
-        (Arc::new(controller), Wanted(receiver))
+        (Arc::new(controller), wanted)
     }
 
     /// Runs until `stop` is there, or another controller leads.
-    pub async fn run(
-        self: &Arc<Self>,
-        mut wanted: Wanted,
-        stop: impl Future<Output = ()>,
-    ) -> Ended {
+    pub async fn run(self: &Arc<Self>, wanted: Wanted, stop: impl Future<Output = ()>) -> Ended {
         tokio::pin!(stop);
-        if let Some(election) = &self.options.election {
+        if let Some(election) = &self.election {
             tracing::info!(identity = election.identity, "waits for the Lease");
             tokio::select! {
                 () = leadership::acquire(&self.api, election, &self.leadership) => {}
@@ -148,153 +78,27 @@ impl Controller {
             }
             tracing::info!(identity = election.identity, "leads");
         }
-        let (events, outlet) = Events::new(now);
-        let events = Arc::new(events);
-        let mut tasks = JoinSet::new();
-        let sender = Arc::clone(self);
-        let outlet = tokio::spawn(async move { outlet.run(&sender.api).await });
-        for resource in WATCHED {
-            self.watch(resource);
-        }
-        for _ in 0..self.options.workers.max(1) {
-            let controller = Arc::clone(self);
-            let events = Arc::clone(&events);
-            tasks.spawn(async move { controller.work(&events).await });
-        }
-        let mut watches = JoinSet::new();
         let held = async {
-            match &self.options.election {
+            match &self.election {
                 Some(election) => {
                     leadership::hold(&self.api, election, &self.leadership).await;
                 }
                 None => std::future::pending().await,
             }
         };
-        tokio::pin!(held);
-        let ended = loop {
+        let ending = async {
             tokio::select! {
-                Some(resource) = wanted.0.recv() => {
-                    let controller = Arc::clone(self);
-                    watches.spawn(async move { controller.follow(resource).await });
-                }
-                () = &mut held => break Ended::LostLead,
-                () = &mut stop => break Ended::Stopped,
+                () = held => Ended::LostLead,
+                () = &mut stop => Ended::Stopped,
             }
         };
-        watches.shutdown().await;
-        tasks.shutdown().await;
-        drop(events);
-        if tokio::time::timeout(STOP_MAX, outlet).await.is_err() {
-            tracing::warn!("events were not sent in time");
-        }
-        if let (Ended::Stopped, Some(election)) = (ended, &self.options.election) {
+        let ended = self.loops.run(wanted, ending).await;
+        if let (Ended::Stopped, Some(election)) = (ended, &self.election) {
             leadership::release(&self.api, election, &self.leadership).await;
         }
         ended
     }
-
-    fn watch(&self, resource: Resource) {
-        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
-        if watched.insert(resource.clone()) && self.wanted.send(resource).is_err() {
-            tracing::debug!("the controller ends; nothing more is watched");
-        }
-    }
-
-    async fn follow(&self, resource: Resource) {
-        let namespace = self.options.namespace.as_deref();
-        watch::watch(&self.api, &self.cache, resource, namespace, |seen| {
-            self.saw(&seen);
-        })
-        .await;
-    }
-
-    /// Whoever is concerned is looked at.
-    fn saw(&self, seen: &Seen) {
-        if seen.key.resource == ROLLOUT {
-            self.refer(&seen.key);
-            self.queue.add(seen.key.clone());
-            return;
-        }
-        if seen.key.resource == ANALYSIS_RUN {
-            self.queue.add(seen.key.clone());
-        }
-        if let Some(owner) = seen
-            .owner
-            .as_ref()
-            .and_then(|uid| self.cache.key_of_uid(uid))
-        {
-            self.queue.add(owner);
-        }
-        for rollout in self.references.of(&seen.key) {
-            self.queue.add(rollout);
-        }
-    }
-
-    /// Notes which objects a Rollout names.
-    fn refer(&self, key: &Key) {
-        let mut named = Vec::new();
-        if let Some(rollout) = self.cache.get::<Rollout>(key) {
-            for router in crate::routing::routers(&rollout, &Routing::default()) {
-                for wanted in router.wants(&Objects::default()) {
-                    let resource = Resource::of_router(&wanted.kind);
-                    self.watch(resource.clone());
-                    named.push(Key::new(resource, &wanted.namespace, &wanted.name));
-                }
-            }
-            named.extend(
-                service_names(&rollout)
-                    .into_iter()
-                    .map(|name| Key::new(SERVICE, &key.namespace, name)),
-            );
-            if let Some(reference) = &rollout.spec.workload_ref
-                && let Some(resource) =
-                    crate::resource::workload(&reference.api_version, &reference.kind)
-            {
-                self.watch(resource.clone());
-                named.push(Key::new(resource, &key.namespace, &reference.name));
-            }
-        }
-        self.references.note(key, named);
-    }
-
-    fn is_synced(&self) -> bool {
-        WATCHED
-            .iter()
-            .all(|resource| self.cache.is_synced(resource))
-    }
-
-    async fn work(&self, events: &Events) {
-        // What is not known yet must not be taken for missing.
-        while !self.is_synced() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        loop {
-            let key = self.queue.next().await;
-            let tell = |seen: Seen| self.saw(&seen);
-            let reconciler = Reconciler {
-                api: &self.api,
-                cache: &self.cache,
-                events,
-                instance_id: &self.options.instance_id,
-                tell: &tell,
-            };
-            let look = if key.resource == ROLLOUT {
-                reconciler.rollout(&key, now()).await
-            } else if key.resource == ANALYSIS_RUN {
-                self.analyst.run(&reconciler, &key).await
-            } else {
-                Look::done(None)
-            };
-            for resource in look.missing {
-                self.watch(resource);
-            }
-            self.queue.finish(&key, look.outcome);
-        }
-    }
 }
-
-/// Kinds that the controller asks to be watched.
-pub struct Wanted(tokio::sync::mpsc::UnboundedReceiver<Resource>);
 
 fn now() -> Timestamp {
     let now = SystemTime::now()

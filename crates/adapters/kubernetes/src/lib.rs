@@ -1,11 +1,14 @@
 //! The controller for Argo Rollouts' objects on a Kubernetes cluster.
 //!
 //! `sluice_argo::rollout` decides; this crate knows the cluster and does what was decided. Read `controller`
-//! for how it runs, `gather` and `reconcile` for one look at a Rollout, `cache` for what is known, `watch`
-//! for how it becomes known, `leadership` for who acts.
+//! for how it begins and ends, [`loops`](Loops) for what runs meanwhile, `gather` and `reconcile` for one look
+//! at a Rollout, `cache` for what is known, `watch` for how it becomes known, `leadership` for who acts.
+//!
+//! [`Controller`] is for a real cluster. [`Loops`] are the same without a connection and a lead: with another
+//! [`api::Api`] and [`api::Feed`] they run in simulations.
 
 mod analysis;
-mod api;
+pub mod api;
 mod cache;
 mod client;
 mod connect;
@@ -14,14 +17,16 @@ mod events;
 mod gather;
 mod job;
 mod leadership;
+mod loops;
 mod measure;
 mod queue;
 mod reconcile;
-mod resource;
+pub mod resource;
 mod routing;
 mod watch;
 
 pub use connect::{ConnectError, connect};
-pub use controller::{Controller, Ended, Options, Wanted};
+pub use controller::{Controller, Ended, Options};
 pub use leadership::Election;
+pub use loops::{Loops, Scope, Wanted};
 pub use measure::{Answer, Answering, Measure};

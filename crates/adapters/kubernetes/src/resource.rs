@@ -5,17 +5,17 @@ use std::borrow::Cow;
 
 /// A kind of object, and where an API server serves it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Resource {
+pub struct Resource {
     /// The API group; empty for the core.
-    pub(crate) group: Cow<'static, str>,
+    pub group: Cow<'static, str>,
     /// The version.
-    pub(crate) version: Cow<'static, str>,
+    pub version: Cow<'static, str>,
     /// The kind.
-    pub(crate) kind: Cow<'static, str>,
+    pub kind: Cow<'static, str>,
     /// The name in paths.
-    pub(crate) plural: Cow<'static, str>,
+    pub plural: Cow<'static, str>,
     /// Whether objects live in a namespace.
-    pub(crate) namespaced: bool,
+    pub namespaced: bool,
 }
 
 impl Resource {
@@ -35,7 +35,7 @@ impl Resource {
     }
 
     /// A kind of objects of a router.
-    pub(crate) fn of_router(kind: &ObjectKind) -> Self {
+    pub fn of_router(kind: &ObjectKind) -> Self {
         Resource {
             group: Cow::Owned(kind.group.clone()),
             version: Cow::Owned(kind.version.clone()),
@@ -47,7 +47,7 @@ impl Resource {
 
     /// `group/version`, or the version alone for the core.
     #[must_use]
-    pub(crate) fn api_version(&self) -> String {
+    pub fn api_version(&self) -> String {
         if self.group.is_empty() {
             self.version.to_string()
         } else {
@@ -57,7 +57,7 @@ impl Resource {
 
     /// The path of all its objects, in a namespace or everywhere.
     #[must_use]
-    pub(crate) fn path(&self, namespace: Option<&str>) -> String {
+    pub fn path(&self, namespace: Option<&str>) -> String {
         let root = if self.group.is_empty() {
             format!("/api/{}", self.version)
         } else {
@@ -73,15 +73,14 @@ impl Resource {
 const ARGO: &str = "argoproj.io";
 
 /// Rollouts.
-pub(crate) const ROLLOUT: Resource = Resource::new(ARGO, "v1alpha1", "Rollout", "rollouts");
+pub const ROLLOUT: Resource = Resource::new(ARGO, "v1alpha1", "Rollout", "rollouts");
 /// Analysis runs.
-pub(crate) const ANALYSIS_RUN: Resource =
-    Resource::new(ARGO, "v1alpha1", "AnalysisRun", "analysisruns");
+pub const ANALYSIS_RUN: Resource = Resource::new(ARGO, "v1alpha1", "AnalysisRun", "analysisruns");
 /// Analysis templates of a namespace.
-pub(crate) const ANALYSIS_TEMPLATE: Resource =
+pub const ANALYSIS_TEMPLATE: Resource =
     Resource::new(ARGO, "v1alpha1", "AnalysisTemplate", "analysistemplates");
 /// Analysis templates of the whole cluster.
-pub(crate) const CLUSTER_ANALYSIS_TEMPLATE: Resource = Resource {
+pub const CLUSTER_ANALYSIS_TEMPLATE: Resource = Resource {
     group: Cow::Borrowed(ARGO),
     version: Cow::Borrowed("v1alpha1"),
     kind: Cow::Borrowed("ClusterAnalysisTemplate"),
@@ -89,30 +88,29 @@ pub(crate) const CLUSTER_ANALYSIS_TEMPLATE: Resource = Resource {
     namespaced: false,
 };
 /// Experiments.
-pub(crate) const EXPERIMENT: Resource =
-    Resource::new(ARGO, "v1alpha1", "Experiment", "experiments");
+pub const EXPERIMENT: Resource = Resource::new(ARGO, "v1alpha1", "Experiment", "experiments");
 /// ReplicaSets.
-pub(crate) const REPLICA_SET: Resource = Resource::new("apps", "v1", "ReplicaSet", "replicasets");
+pub const REPLICA_SET: Resource = Resource::new("apps", "v1", "ReplicaSet", "replicasets");
 /// Deployments, for `workloadRef`.
-pub(crate) const DEPLOYMENT: Resource = Resource::new("apps", "v1", "Deployment", "deployments");
+pub const DEPLOYMENT: Resource = Resource::new("apps", "v1", "Deployment", "deployments");
 /// Pod templates, for `workloadRef`.
-pub(crate) const POD_TEMPLATE: Resource = Resource::new("", "v1", "PodTemplate", "podtemplates");
+pub const POD_TEMPLATE: Resource = Resource::new("", "v1", "PodTemplate", "podtemplates");
 /// Services.
-pub(crate) const SERVICE: Resource = Resource::new("", "v1", "Service", "services");
+pub const SERVICE: Resource = Resource::new("", "v1", "Service", "services");
 /// Pods: listed where they are needed, never watched.
-pub(crate) const POD: Resource = Resource::new("", "v1", "Pod", "pods");
+pub const POD: Resource = Resource::new("", "v1", "Pod", "pods");
 /// Jobs that are measurements.
-pub(crate) const JOB: Resource = Resource::new("batch", "v1", "Job", "jobs");
+pub const JOB: Resource = Resource::new("batch", "v1", "Job", "jobs");
 /// Secrets: read where they are needed, never watched.
-pub(crate) const SECRET: Resource = Resource::new("", "v1", "Secret", "secrets");
+pub const SECRET: Resource = Resource::new("", "v1", "Secret", "secrets");
 /// Events.
-pub(crate) const EVENT: Resource = Resource::new("", "v1", "Event", "events");
+pub const EVENT: Resource = Resource::new("", "v1", "Event", "events");
 /// Leases, for the election of a leader.
-pub(crate) const LEASE: Resource = Resource::new("coordination.k8s.io", "v1", "Lease", "leases");
+pub const LEASE: Resource = Resource::new("coordination.k8s.io", "v1", "Lease", "leases");
 
 /// The kind of workload that a Rollout may refer to.
 #[must_use]
-pub(crate) fn workload(api_version: &str, kind: &str) -> Option<Resource> {
+pub fn workload(api_version: &str, kind: &str) -> Option<Resource> {
     [DEPLOYMENT, REPLICA_SET, POD_TEMPLATE]
         .into_iter()
         .find(|resource| resource.kind == kind && resource.api_version() == api_version)

@@ -1,11 +1,9 @@
 //! Keeps the cache up to date: everything of a kind is listed once, and watched from there.
 
-use crate::api::{ApiError, Key, Reason};
+use crate::api::{ApiError, Feed, Key, Notice, Page, Reason};
 use crate::cache::{Cache, Change, key_of, version_of};
-use crate::client::{ClusterApi, Page, failure};
 use crate::resource::Resource;
 use futures_util::{StreamExt, pin_mut};
-use kube::core::WatchEvent;
 use serde_json::Value;
 use std::collections::HashSet;
 use std::time::Duration;
@@ -27,7 +25,7 @@ pub(crate) struct Seen {
 
 /// Watches a kind until the task ends. `tell` hears of every change.
 pub(crate) async fn watch(
-    api: &ClusterApi,
+    api: &impl Feed,
     cache: &Cache,
     resource: Resource,
     namespace: Option<&str>,
@@ -50,7 +48,7 @@ pub(crate) async fn watch(
 }
 
 async fn list(
-    api: &ClusterApi,
+    api: &impl Feed,
     cache: &Cache,
     resource: &Resource,
     namespace: Option<&str>,
@@ -97,7 +95,7 @@ async fn list(
 
 /// Follows what happens until the version is too old for the server, or something fails.
 async fn follow(
-    api: &ClusterApi,
+    api: &impl Feed,
     cache: &Cache,
     resource: &Resource,
     namespace: Option<&str>,
@@ -120,29 +118,25 @@ async fn follow(
                 Ok(None) | Err(_) => break,
             };
             match event {
-                Ok(WatchEvent::Added(object) | WatchEvent::Modified(object)) => {
+                Ok(Notice::Changed(object)) => {
                     version = version.max(version_of(&object));
                     learn(cache, resource, object, tell);
                 }
-                Ok(WatchEvent::Deleted(object)) => {
+                Ok(Notice::Deleted(object)) => {
                     version = version.max(version_of(&object));
                     forget(cache, resource, &object, tell);
                 }
-                Ok(WatchEvent::Bookmark(bookmark)) => {
-                    let noted = bookmark.metadata.resource_version.parse().unwrap_or(0);
-                    version = version.max(noted);
-                }
-                Ok(WatchEvent::Error(status)) => {
+                Ok(Notice::Bookmark(noted)) => version = version.max(noted),
+                Ok(Notice::Ended { code, message }) => {
                     tracing::info!(
                         kind = %resource.kind,
-                        code = status.code,
-                        cause = status.message,
+                        code,
+                        cause = message,
                         "a watch ended; everything is listed again"
                     );
                     return;
                 }
                 Err(cause) => {
-                    let cause = failure(&cause);
                     tracing::info!(kind = %resource.kind, %cause, "a watch broke; everything is listed again");
                     return;
                 }

@@ -1,0 +1,260 @@
+//! What a controller does while it leads: watches that fill the cache, a queue, and workers that look at one
+//! object each. It knows the API server as `Api` and `Feed` only, so that simulations run the same loops.
+
+use crate::analysis::Analyst;
+use crate::api::{Api, Feed, Key};
+use crate::cache::Cache;
+use crate::events::Events;
+use crate::measure::Measure;
+use crate::queue::Queue;
+use crate::reconcile::{Look, Reconciler};
+use crate::resource::{
+    ANALYSIS_RUN, ANALYSIS_TEMPLATE, CLUSTER_ANALYSIS_TEMPLATE, EXPERIMENT, REPLICA_SET, ROLLOUT,
+    Resource, SERVICE,
+};
+use crate::watch::{self, Seen};
+use sluice_argo::api::Rollout;
+use sluice_argo::rollout::{Routing, service_names};
+use sluice_model::time::Timestamp;
+use sluice_routers::Objects;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::task::JoinSet;
+
+/// What is watched from the start. Other kinds are watched once a Rollout needs them.
+const WATCHED: [Resource; 7] = [
+    ROLLOUT,
+    REPLICA_SET,
+    SERVICE,
+    ANALYSIS_RUN,
+    EXPERIMENT,
+    ANALYSIS_TEMPLATE,
+    CLUSTER_ANALYSIS_TEMPLATE,
+];
+/// How long a stopping controller waits for what it is writing.
+const STOP_MAX: Duration = Duration::from_secs(10);
+
+/// What a controller looks at, and how much at a time.
+#[derive(Clone, Debug)]
+pub struct Scope {
+    /// The namespace that it looks at; all when absent.
+    pub namespace: Option<String>,
+    /// Its name: it looks at objects with this instance label only; without one, at those without the label.
+    pub instance_id: String,
+    /// How many Rollouts are looked at, at a time; at least 1.
+    pub workers: usize,
+}
+
+/// What runs in a controller that leads.
+pub struct Loops<A> {
+    api: A,
+    scope: Scope,
+    cache: Cache,
+    queue: Arc<Queue>,
+    analyst: Analyst<A>,
+    references: References,
+    /// Kinds that are watched, or about to be.
+    watched: Mutex<HashSet<Resource>>,
+    wanted: tokio::sync::mpsc::UnboundedSender<Resource>,
+    clock: fn() -> Timestamp,
+}
+
+/// Which Rollouts name an object that is not their own.
+#[derive(Default)]
+struct References(Mutex<HashMap<Key, BTreeSet<Key>>>);
+
+impl References {
+    fn note(&self, rollout: &Key, named: Vec<Key>) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|_, rollouts| {
+            rollouts.remove(rollout);
+            !rollouts.is_empty()
+        });
+        for key in named {
+            all.entry(key).or_default().insert(rollout.clone());
+        }
+    }
+
+    fn of(&self, key: &Key) -> Vec<Key> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(key)
+            .map(|rollouts| rollouts.iter().cloned().collect())
+            .unwrap_or_default()
+    }
+}
+
+impl<A: Api + Feed + Clone> Loops<A> {
+    /// The loops over an API server. `clock` tells the time of the day.
+    #[must_use]
+    pub fn new(
+        api: A,
+        scope: Scope,
+        source: Arc<dyn Measure>,
+        clock: fn() -> Timestamp,
+    ) -> (Arc<Self>, Wanted) {
+        let (wanted, receiver) = tokio::sync::mpsc::unbounded_channel();
+        let queue = Arc::new(Queue::default());
+        let analyst = Analyst {
+            api: api.clone(),
+            source,
+            queue: Arc::clone(&queue),
+            measurements: Arc::default(),
+            clock,
+        };
+        let loops = Loops {
+            api,
+            scope,
+            analyst,
+            cache: Cache::default(),
+            queue,
+            references: References::default(),
+            watched: Mutex::default(),
+            wanted,
+            clock,
+        };
+        (Arc::new(loops), Wanted(receiver))
+    }
+
+    /// Runs until `ending` is there; answers with it. Whoever drops it instead cuts everything off where it is.
+    pub async fn run<T>(
+        self: &Arc<Self>,
+        mut wanted: Wanted,
+        ending: impl Future<Output = T>,
+    ) -> T {
+        tokio::pin!(ending);
+        let (events, outlet) = Events::new(self.clock);
+        let events = Arc::new(events);
+        let mut tasks = JoinSet::new();
+        let sender = Arc::clone(self);
+        let outlet = tokio::spawn(async move { outlet.run(&sender.api).await });
+        for resource in WATCHED {
+            self.watch(resource);
+        }
+        for _ in 0..self.scope.workers.max(1) {
+            let loops = Arc::clone(self);
+            let events = Arc::clone(&events);
+            tasks.spawn(async move { loops.work(&events).await });
+        }
+        let mut watches = JoinSet::new();
+        let ended = loop {
+            tokio::select! {
+                Some(resource) = wanted.0.recv() => {
+                    let loops = Arc::clone(self);
+                    watches.spawn(async move { loops.follow(resource).await });
+                }
+                ended = &mut ending => break ended,
+            }
+        };
+        watches.shutdown().await;
+        tasks.shutdown().await;
+        drop(events);
+        if tokio::time::timeout(STOP_MAX, outlet).await.is_err() {
+            tracing::warn!("events were not sent in time");
+        }
+        ended
+    }
+
+    fn watch(&self, resource: Resource) {
+        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        if watched.insert(resource.clone()) && self.wanted.send(resource).is_err() {
+            tracing::debug!("the controller ends; nothing more is watched");
+        }
+    }
+
+    async fn follow(&self, resource: Resource) {
+        let namespace = self.scope.namespace.as_deref();
+        watch::watch(&self.api, &self.cache, resource, namespace, |seen| {
+            self.saw(&seen);
+        })
+        .await;
+    }
+
+    /// Whoever is concerned is looked at.
+    fn saw(&self, seen: &Seen) {
+        if seen.key.resource == ROLLOUT {
+            self.refer(&seen.key);
+            self.queue.add(seen.key.clone());
+            return;
+        }
+        if seen.key.resource == ANALYSIS_RUN {
+            self.queue.add(seen.key.clone());
+        }
+        if let Some(owner) = seen
+            .owner
+            .as_ref()
+            .and_then(|uid| self.cache.key_of_uid(uid))
+        {
+            self.queue.add(owner);
+        }
+        for rollout in self.references.of(&seen.key) {
+            self.queue.add(rollout);
+        }
+    }
+
+    /// Notes which objects a Rollout names.
+    fn refer(&self, key: &Key) {
+        let mut named = Vec::new();
+        if let Some(rollout) = self.cache.get::<Rollout>(key) {
+            for router in crate::routing::routers(&rollout, &Routing::default()) {
+                for wanted in router.wants(&Objects::default()) {
+                    let resource = Resource::of_router(&wanted.kind);
+                    self.watch(resource.clone());
+                    named.push(Key::new(resource, &wanted.namespace, &wanted.name));
+                }
+            }
+            named.extend(
+                service_names(&rollout)
+                    .into_iter()
+                    .map(|name| Key::new(SERVICE, &key.namespace, name)),
+            );
+            if let Some(reference) = &rollout.spec.workload_ref
+                && let Some(resource) =
+                    crate::resource::workload(&reference.api_version, &reference.kind)
+            {
+                self.watch(resource.clone());
+                named.push(Key::new(resource, &key.namespace, &reference.name));
+            }
+        }
+        self.references.note(key, named);
+    }
+
+    fn is_synced(&self) -> bool {
+        WATCHED
+            .iter()
+            .all(|resource| self.cache.is_synced(resource))
+    }
+
+    async fn work(&self, events: &Events) {
+        // What is not known yet must not be taken for missing.
+        while !self.is_synced() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        loop {
+            let key = self.queue.next().await;
+            let tell = |seen: Seen| self.saw(&seen);
+            let reconciler = Reconciler {
+                api: &self.api,
+                cache: &self.cache,
+                events,
+                instance_id: &self.scope.instance_id,
+                tell: &tell,
+            };
+            let look = if key.resource == ROLLOUT {
+                reconciler.rollout(&key, (self.clock)()).await
+            } else if key.resource == ANALYSIS_RUN {
+                self.analyst.run(&reconciler, &key).await
+            } else {
+                Look::done(None)
+            };
+            for resource in look.missing {
+                self.watch(resource);
+            }
+            self.queue.finish(&key, look.outcome);
+        }
+    }
+}
+
+/// Kinds that the controller asks to be watched.
+pub struct Wanted(tokio::sync::mpsc::UnboundedReceiver<Resource>);
