@@ -1,0 +1,411 @@
+//! One run: a cluster, controllers and users by a seed, with every promise watched.
+//!
+//! The production loops run on tokio's paused clock: whoever waits, waits for simulated time, and nothing of it
+//! passes while somebody has something to do. `weather` is what goes wrong, `users` what is asked for,
+//! `promises` and `rest` what must hold.
+
+use crate::bugs::Bug;
+use crate::clock;
+use crate::manifests::{self, rollout_key};
+use crate::metrics::Metrics;
+use crate::promises::{LATE_MS, Reached, Violation};
+use crate::rest;
+use crate::server::Connection;
+use crate::users::{self, Missing};
+use crate::weather::{Fault, Faults, Weather};
+use crate::world::{Seat, World};
+use fastrand::Rng;
+use sluice_kubernetes::resource::ROLLOUT;
+use sluice_kubernetes::{Loops, Scope};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::task::JoinHandle;
+
+/// Between two looks at the cluster, in milliseconds.
+const TICK_MS: i64 = 250;
+/// Without a write for so long, a Rollout rests: longer than anything it waits for by itself.
+const REST_MS: i64 = 240_000;
+/// Longest time in which it comes to rest.
+const REST_MAX_MS: i64 = 40 * 60_000;
+/// How long a new controller is watched that finds everything done.
+const RESTART_WATCHED_MS: i64 = 90_000;
+
+/// What a run may do.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// What may go wrong.
+    pub faults: Faults,
+    /// Whether users ask for anything but new versions.
+    pub users: bool,
+    /// The planted bug.
+    pub bug: Option<Bug>,
+    /// Whether every write is told.
+    pub trace: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            faults: Faults::ALL,
+            users: true,
+            bug: None,
+            trace: false,
+        }
+    }
+}
+
+/// What a run came to.
+#[derive(Clone, Debug, Default)]
+pub struct RunReport {
+    /// The first broken promise.
+    pub violation: Option<Violation>,
+    /// A number over all writes: the same for the same seed and settings.
+    pub digest: u64,
+    /// What was reached.
+    pub reached: Reached,
+    /// The Rollout's phase at the end.
+    pub phase: String,
+    /// What happened, told.
+    pub trace: Vec<String>,
+}
+
+/// A controller that runs.
+struct Running {
+    controller: usize,
+    task: JoinHandle<()>,
+}
+
+struct Run {
+    world: Arc<Mutex<World>>,
+    /// The one that leads, unless it was killed.
+    leads: Option<Running>,
+    /// One that lost the lead and does not know yet, and when it is gone.
+    old: Option<(Running, i64)>,
+    /// When another controller starts.
+    starts_at: i64,
+    missing: Vec<Missing>,
+    random: Rng,
+}
+
+/// Runs one seed.
+///
+/// # Panics
+/// When no runtime can be made.
+#[must_use]
+pub fn run(seed: u64, settings: &Settings) -> RunReport {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime on this thread needs nothing that could be missing");
+    runtime.block_on(simulate(seed, settings))
+}
+
+async fn simulate(seed: u64, settings: &Settings) -> RunReport {
+    clock::begin();
+    let mut random = Rng::with_seed(seed);
+    let weather = Weather::draw(&mut random, settings.faults);
+    let mut world = World::new(weather, Rng::with_seed(random.u64(..)));
+    world.bug = settings.bug;
+    world.trace = settings.trace.then(Vec::new);
+    let image = users::new_image(&mut world);
+    let drawn = manifests::draw(&mut random, &image);
+    for (resource, object) in &drawn.others {
+        world.apply(resource, manifests::NAMESPACE, object);
+    }
+    world.apply(&ROLLOUT, manifests::NAMESPACE, &drawn.rollout);
+    let mut run = Run {
+        world: Arc::new(Mutex::new(world)),
+        leads: None,
+        old: None,
+        starts_at: 0,
+        missing: Vec::new(),
+        random,
+    };
+    run.go(settings).await;
+    run.finish()
+}
+
+impl Run {
+    fn lock(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn go(&mut self, settings: &Settings) {
+        let weather = self.lock().weather;
+        let mut next_user = self.random.i64(20_000..=60_000);
+        let mut next_mishap = self.random.i64(100..=weather.mishap_ms);
+        while clock::elapsed_ms() < weather.quiet_at && !self.is_broken() {
+            self.tick().await;
+            let now = clock::elapsed_ms();
+            if now >= next_user {
+                next_user = now + self.random.i64(weather.user_ms / 4..=weather.user_ms * 2);
+                self.somebody_asks(settings);
+            }
+            if now >= next_mishap {
+                next_mishap = now
+                    + self
+                        .random
+                        .i64(weather.mishap_ms / 4..=weather.mishap_ms * 2);
+                self.mishap(now);
+            }
+        }
+        self.calm_down();
+        self.rest().await;
+    }
+
+    fn is_broken(&self) -> bool {
+        self.lock().promises.violation.is_some()
+    }
+
+    /// A moment passes.
+    async fn tick(&mut self) {
+        tokio::time::sleep(Duration::from_millis(TICK_MS.unsigned_abs())).await;
+        let now = clock::elapsed_ms();
+        self.lock().tick();
+        if let Some((_, until)) = &self.old
+            && *until <= now
+            && let Some((old, _)) = self.old.take()
+        {
+            self.end(old);
+        }
+        let is_dead = |run: &Running| self.lock().seats[run.controller].is_dead;
+        if self.leads.as_ref().is_some_and(is_dead) {
+            if let Some(dead) = self.leads.take() {
+                self.end(dead);
+            }
+            self.lock().promises.reached.crashes += 1;
+            self.starts_at = now + self.random.i64(50..=15_000);
+        }
+        if self.leads.is_none() && self.starts_at <= now {
+            self.start();
+        }
+        let (back, away) = self.missing.drain(..).partition(|it| it.back_at <= now);
+        self.missing = away;
+        let back: Vec<Missing> = back;
+        for missing in back {
+            missing.restore(&mut self.lock());
+        }
+    }
+
+    /// Another controller begins, with nothing known.
+    fn start(&mut self) {
+        let mut world = self.lock();
+        let controller = world.seats.len();
+        let mut seat = Seat::default();
+        if world.chance(Fault::Crashes, 500) {
+            seat.writes_left = Some(world.random.u32(1..=60));
+        }
+        world.seats.push(seat);
+        let off = if world.weather.has(Fault::ClockSkew) {
+            world.random.i64(-8_000..=8_000)
+        } else {
+            0
+        };
+        clock::skew(controller, off);
+        world.tell(|| format!("controller {controller} begins"));
+        drop(world);
+        let connection = Connection {
+            world: Arc::clone(&self.world),
+            controller,
+        };
+        let scope = Scope {
+            namespace: None,
+            instance_id: String::new(),
+            workers: 2,
+        };
+        let metrics = Arc::new(Metrics {
+            world: Arc::clone(&self.world),
+        });
+        let (loops, wanted) = Loops::new(connection, scope, metrics, clock::of(controller));
+        let task = tokio::spawn(async move {
+            loops.run(wanted, std::future::pending::<()>()).await;
+        });
+        self.leads = Some(Running { controller, task });
+    }
+
+    fn end(&self, running: Running) {
+        let mut world = self.lock();
+        world.seats[running.controller].is_dead = true;
+        world.tell(|| format!("controller {} is gone", running.controller));
+        running.task.abort();
+    }
+
+    fn somebody_asks(&mut self, settings: &Settings) {
+        let mut world = self.lock();
+        if settings.users {
+            users::ask(&mut world);
+        } else {
+            users::update(&mut world);
+        }
+    }
+
+    fn mishap(&mut self, now: i64) {
+        let at = |span: i64| clock::now().shifted(span);
+        let mut world = self.lock();
+        let span = world.random.i64(500..=20_000);
+        match world.random.u8(..9) {
+            0 if world.weather.has(Fault::ServerRestarts) => {
+                world.tell(|| format!("the API server is away for {span} ms"));
+                world.away_until = at(span);
+                world.break_watches();
+                world.store.compact();
+            }
+            1 if world.weather.has(Fault::Conflicts) => {
+                world.tell(|| format!("conflicts for {span} ms"));
+                world.storm_until = at(span);
+            }
+            2 if world.weather.has(Fault::StaleWatches) => {
+                world.tell(|| format!("controllers hear nothing for {span} ms"));
+                for seat in &mut world.seats {
+                    seat.deaf_until = at(span);
+                }
+            }
+            3 if world.weather.has(Fault::Crashes) => {
+                if let Some(seat) = world.seats.last_mut() {
+                    seat.is_dead = true;
+                }
+                world.tell(|| "the controller is killed".to_owned());
+            }
+            4 if world.weather.has(Fault::LeaderChanges) && self.old.is_none() => {
+                drop(world);
+                self.change_leader(now, span);
+            }
+            5 if world.weather.has(Fault::DeletedObjects) => {
+                let missing = users::delete_something(&mut world, now);
+                drop(world);
+                self.missing.extend(missing);
+            }
+            6 if world.weather.has(Fault::Quotas) => {
+                let quota = world.random.usize(0..=10);
+                let limited = world.cluster.quota.is_none();
+                world.cluster.quota = limited.then_some(quota);
+                world.tell(|| format!("the quota is {:?}", limited.then_some(quota)));
+            }
+            7 if world.weather.has(Fault::LostPods) => {
+                world.tell(|| "pods are lost".to_owned());
+                let World {
+                    cluster, random, ..
+                } = &mut *world;
+                cluster.lose(random, clock::now());
+            }
+            8 if world.weather.has(Fault::RefusedReplicaSets) => {
+                world.tell(|| format!("ReplicaSets are refused for {span} ms"));
+                world.refuses_until = at(span);
+            }
+            _ if world.weather.has(Fault::BlindMetrics) => {
+                world.tell(|| format!("metrics are away for {span} ms"));
+                world.blind_until = at(span);
+            }
+            _ => {}
+        }
+    }
+
+    /// Another controller leads; the old one hears nothing, and goes on for a while.
+    fn change_leader(&mut self, now: i64, span: i64) {
+        let Some(old) = self.leads.take() else { return };
+        let mut world = self.lock();
+        let until = clock::now().shifted(span);
+        world.seats[old.controller].deaf_until = until;
+        world.crossing_until = until.shifted(LATE_MS);
+        world.promises.reached.takeovers += 1;
+        world.tell(|| {
+            format!(
+                "controller {} loses the lead, and ends after {span} ms",
+                old.controller
+            )
+        });
+        drop(world);
+        self.old = Some((old, now + span));
+        self.start();
+    }
+
+    /// Nothing goes wrong any more, and nobody asks for anything.
+    fn calm_down(&mut self) {
+        if let Some((old, _)) = self.old.take() {
+            self.end(old);
+        }
+        let missing = std::mem::take(&mut self.missing);
+        let mut world = self.lock();
+        for missing in missing {
+            missing.restore(&mut world);
+        }
+        world.tell(|| "quiet".to_owned());
+        world.weather.clear();
+        world.is_quiet = true;
+        world.cluster.quota = None;
+        let now = clock::now();
+        world.away_until = now;
+        world.storm_until = now;
+        world.refuses_until = now;
+        world.blind_until = now;
+        for seat in &mut world.seats {
+            seat.writes_left = None;
+        }
+    }
+
+    /// Everything comes to rest, and a new controller finds nothing to do.
+    async fn rest(&mut self) {
+        let begin = clock::elapsed_ms();
+        loop {
+            if self.is_broken() {
+                return;
+            }
+            self.tick().await;
+            let now = clock::elapsed_ms();
+            let last = self.lock().promises.last_write;
+            let last = last.map_or(0, |at| at.0 - clock::START.0).max(begin);
+            if now - last > REST_MS && self.leads.is_some() {
+                break;
+            }
+            if now - begin > REST_MAX_MS {
+                let seen = format!("there is still a write {} ms ago", now - last);
+                let mut world = self.lock();
+                return world
+                    .promises
+                    .broken(clock::now(), "a Rollout comes to rest", seen);
+            }
+        }
+        self.look();
+        if self.is_broken() {
+            return;
+        }
+        if let Some(leads) = self.leads.take() {
+            self.end(leads);
+        }
+        self.start();
+        let writes = self.lock().promises.reached.writes;
+        let begin = clock::elapsed_ms();
+        while clock::elapsed_ms() - begin < RESTART_WATCHED_MS && !self.is_broken() {
+            self.tick().await;
+        }
+        let mut world = self.lock();
+        let more = world.promises.reached.writes - writes;
+        if more > 0 {
+            let seen = format!("{more} writes");
+            world
+                .promises
+                .broken(clock::now(), "a new controller finds everything done", seen);
+        }
+    }
+
+    fn look(&self) {
+        let mut world = self.lock();
+        if let Some((promise, seen)) = rest::broken(&world) {
+            world.promises.broken(clock::now(), promise, seen);
+        }
+    }
+
+    fn finish(self) -> RunReport {
+        let mut world = self.lock();
+        let rollout = world.store.get(&rollout_key());
+        let phase = rollout.and_then(|rollout| rollout["status"]["phase"].as_str());
+        RunReport {
+            phase: phase.unwrap_or_default().to_owned(),
+            violation: world.promises.violation.clone(),
+            digest: world.digest,
+            reached: world.promises.reached,
+            trace: world.trace.take().unwrap_or_default(),
+        }
+    }
+}

@@ -1,0 +1,371 @@
+//! The fake API server with the cluster behind it, and the controllers that are connected to it.
+
+use crate::bugs::Bug;
+use crate::clock;
+use crate::cluster::Cluster;
+use crate::promises::{Promises, View};
+use crate::store::{Change, Store};
+use crate::weather::{Fault, Weather};
+use fastrand::Rng;
+use serde_json::Value;
+use sluice_kubernetes::api::{ApiError, Key, Notice, Page, Patch, Reason};
+use sluice_kubernetes::resource::{EVENT, ROLLOUT, Resource};
+use sluice_model::time::Timestamp;
+use std::collections::BTreeMap;
+use tokio::sync::mpsc;
+
+/// After which time the server ends a watch, in milliseconds.
+const WATCH_MS: i64 = 290_000;
+/// Objects a page of a list: few, so that lists have pages.
+const PAGE: usize = 3;
+/// Lists that can be gone on with.
+const LISTS_MAX: usize = 50;
+
+/// What a watch tells, and when.
+pub(crate) type Told = (Timestamp, Result<Notice, ApiError>);
+
+/// A watch of a controller.
+struct Line {
+    resource: Resource,
+    controller: usize,
+    sender: mpsc::UnboundedSender<Told>,
+    last: Timestamp,
+    ends: Timestamp,
+}
+
+/// A controller as the server sees it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Seat {
+    /// It was killed: nothing of it answers or is answered any more.
+    pub(crate) is_dead: bool,
+    /// It is killed after so many writes.
+    pub(crate) writes_left: Option<u32>,
+    /// It hears of nothing before then.
+    pub(crate) deaf_until: Timestamp,
+    /// Its writes.
+    pub(crate) writes: u64,
+}
+
+/// Everything that there is.
+pub(crate) struct World {
+    pub(crate) store: Store,
+    pub(crate) cluster: Cluster,
+    pub(crate) promises: Promises,
+    pub(crate) weather: Weather,
+    pub(crate) random: Rng,
+    pub(crate) seats: Vec<Seat>,
+    pub(crate) away_until: Timestamp,
+    pub(crate) storm_until: Timestamp,
+    pub(crate) refuses_until: Timestamp,
+    pub(crate) blind_until: Timestamp,
+    pub(crate) crossing_until: Timestamp,
+    pub(crate) is_quiet: bool,
+    pub(crate) bug: Option<Bug>,
+    /// What happened, told; `None` when nobody asks.
+    pub(crate) trace: Option<Vec<String>>,
+    pub(crate) digest: u64,
+    lines: Vec<Line>,
+    lists: BTreeMap<usize, (u64, Vec<Value>)>,
+    list_number: usize,
+}
+
+impl World {
+    pub(crate) fn new(weather: Weather, random: Rng) -> World {
+        World {
+            store: Store::default(),
+            cluster: Cluster::default(),
+            promises: Promises::default(),
+            weather,
+            random,
+            seats: Vec::new(),
+            away_until: clock::START,
+            storm_until: clock::START,
+            refuses_until: clock::START,
+            blind_until: clock::START,
+            crossing_until: clock::START,
+            is_quiet: false,
+            bug: None,
+            trace: None,
+            digest: 0,
+            lines: Vec::new(),
+            lists: BTreeMap::new(),
+            list_number: 0,
+        }
+    }
+
+    pub(crate) fn chance(&mut self, fault: Fault, per_mille: u32) -> bool {
+        self.weather.has(fault) && self.random.u32(..1_000) < per_mille
+    }
+
+    pub(crate) fn tell(&mut self, line: impl FnOnce() -> String) {
+        if let Some(trace) = &mut self.trace {
+            let seconds = clock::elapsed_ms() as f64 / 1_000.0;
+            trace.push(format!("{seconds:>9.3} s  {}", line()));
+        }
+    }
+
+    pub(crate) fn view(&self) -> View<'_> {
+        View {
+            store: &self.store,
+            cluster: &self.cluster,
+            now: clock::now(),
+            crossing_until: self.crossing_until,
+        }
+    }
+
+    /// Watches hear of a change.
+    pub(crate) fn spread(&mut self, change: &Change) {
+        if change.key.resource == ROLLOUT
+            && let Some(object) = &change.after
+        {
+            self.promises.changed(&change.key, object, clock::now());
+        }
+        let mut lines = std::mem::take(&mut self.lines);
+        lines.retain_mut(|line| line.resource != change.key.resource || self.pass_on(line, change));
+        self.lines = lines;
+    }
+
+    /// A watch hears of a change, or ends.
+    fn pass_on(&mut self, line: &mut Line, change: &Change) -> bool {
+        let now = clock::now();
+        let usual = self.weather.notice_ms;
+        let way = self.random.i64(1..=usual.max(1));
+        line.last = line
+            .last
+            .max(now.shifted(way))
+            .max(self.seats[line.controller].deaf_until);
+        let is_lost = self.bug == Some(Bug::LosesNotices) && self.random.u8(..100) < 10;
+        let send = |told| is_lost || line.sender.send((line.last, told)).is_ok();
+        if !send(Ok(change.notice.clone())) {
+            return false;
+        }
+        if self.weather.has(Fault::StaleWatches) && self.random.u8(..100) < 5 {
+            send(Ok(change.notice.clone()));
+        }
+        if self.chance(Fault::WatchGaps, 15) {
+            let told = if self.random.bool() {
+                let message = "too old resource version".to_owned();
+                Ok(Notice::Ended { code: 410, message })
+            } else {
+                Err(ApiError::new(Reason::Unavailable, "connection reset"))
+            };
+            let _heard_or_gone = line.sender.send((line.last, told));
+            return false;
+        }
+        true
+    }
+
+    /// All watches break.
+    pub(crate) fn break_watches(&mut self) {
+        self.lines.clear();
+    }
+
+    /// Ends watches whose time is over.
+    pub(crate) fn end_watches(&mut self) {
+        let now = clock::now();
+        self.lines
+            .retain(|line| line.ends > now && !line.sender.is_closed());
+    }
+
+    pub(crate) fn watch(
+        &mut self,
+        controller: usize,
+        resource: Resource,
+        version: u64,
+    ) -> mpsc::UnboundedReceiver<Told> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let now = clock::now();
+        match self.store.since(&resource, version) {
+            None => {
+                let message = "too old resource version".to_owned();
+                let ended = Notice::Ended { code: 410, message };
+                let _heard = sender.send((now, Ok(ended)));
+            }
+            Some(missed) => {
+                for notice in missed {
+                    let _heard = sender.send((now, Ok(notice)));
+                }
+                self.lines.push(Line {
+                    resource,
+                    controller,
+                    sender,
+                    last: now,
+                    ends: now.shifted(WATCH_MS),
+                });
+            }
+        }
+        receiver
+    }
+
+    pub(crate) fn page(
+        &mut self,
+        resource: &Resource,
+        after: Option<&str>,
+    ) -> Result<Page, ApiError> {
+        let (number, from) = match after.and_then(|token| token.split_once(':')) {
+            Some((number, from)) => (number.parse().unwrap_or(0), from.parse().unwrap_or(0)),
+            None => {
+                self.list_number += 1;
+                let items = self
+                    .store
+                    .of_kind(resource.clone())
+                    .map(|(_, object)| object.clone());
+                let list = (self.store.version(), items.collect());
+                self.lists.insert(self.list_number, list);
+                while self.lists.len() > LISTS_MAX {
+                    self.lists.pop_first();
+                }
+                (self.list_number, 0)
+            }
+        };
+        let Some((version, items)) = self.lists.get(&number) else {
+            return Err(ApiError::new(
+                Reason::Refused,
+                "the provided continue parameter is too old",
+            ));
+        };
+        let end = items.len().min(from + PAGE);
+        Ok(Page {
+            items: items[from..end].to_vec(),
+            version: *version,
+            next: (end < items.len()).then(|| format!("{number}:{end}")),
+        })
+    }
+
+    /// A change that a controller asked for, or nobody.
+    pub(crate) fn done(&mut self, controller: Option<usize>, change: &Change) {
+        if let Some(controller) = controller {
+            self.seats[controller].writes += 1;
+            let Key { resource, name, .. } = &change.key;
+            for byte in name.bytes().chain(resource.kind.bytes()) {
+                self.digest = self.digest.rotate_left(5) ^ u64::from(byte);
+            }
+            self.digest = self.digest.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ clock::now().0 as u64;
+            self.tell(|| format!("controller {controller}: {}", told(change)));
+            let mut promises = std::mem::take(&mut self.promises);
+            promises.wrote(change, self.view(), self.is_quiet);
+            self.promises = promises;
+        }
+        self.spread(change);
+    }
+
+    /// Somebody who uses the cluster changes an object.
+    pub(crate) fn edit(&mut self, key: &Key, subresource: Option<&str>, patch: Value) {
+        if let Ok(Some(change)) = self.store.patch(key, subresource, &Patch::Merge(patch)) {
+            self.tell(|| format!("user: {}", told(&change)));
+            self.done(None, &change);
+        }
+    }
+
+    /// Somebody who uses the cluster creates an object.
+    pub(crate) fn apply(&mut self, resource: &Resource, namespace: &str, object: &Value) {
+        let now = clock::now();
+        if let Ok(change) = self.store.create(resource, namespace, object, now) {
+            self.tell(|| format!("user: creates {}", change.key));
+            self.done(None, &change);
+        }
+    }
+
+    /// Somebody who uses the cluster deletes an object.
+    pub(crate) fn delete(&mut self, key: &Key) -> Option<Value> {
+        let change = self.store.delete(key).ok()?;
+        self.tell(|| format!("user: deletes {key}"));
+        self.done(None, &change);
+        change.before
+    }
+
+    /// The other controllers of the cluster do what they do.
+    pub(crate) fn tick(&mut self) {
+        let now = clock::now();
+        for change in self.cluster.tick(&mut self.store, &mut self.random, now) {
+            self.tell(|| format!("cluster: {}", told(&change)));
+            self.done(None, &change);
+        }
+        self.end_watches();
+    }
+
+    /// Serves a controller's request; `None` when the controller was killed by it.
+    pub(crate) fn serve<T>(
+        &mut self,
+        controller: usize,
+        is_write: bool,
+        request: impl FnOnce(&mut World) -> Result<T, ApiError>,
+    ) -> Option<Result<T, ApiError>> {
+        let now = clock::now();
+        if self.seats[controller].is_dead {
+            return None;
+        }
+        if now < self.away_until {
+            return Some(Err(ApiError::new(
+                Reason::Unavailable,
+                "connection refused",
+            )));
+        }
+        if is_write && now < self.storm_until && self.random.u8(..100) < 60 {
+            return Some(Err(ApiError::new(
+                Reason::Conflict,
+                "the object has been modified",
+            )));
+        }
+        let before = self.seats[controller].writes;
+        let answer = request(self);
+        if self.seats[controller].writes > before {
+            let seat = &mut self.seats[controller];
+            if let Some(left) = &mut seat.writes_left {
+                *left = left.saturating_sub(1);
+                if *left == 0 {
+                    seat.is_dead = true;
+                    self.tell(|| format!("controller {controller} is killed after its write"));
+                    return None;
+                }
+            }
+            if self.chance(Fault::LostReplies, 25) {
+                self.tell(|| "the answer is lost".to_owned());
+                return Some(Err(ApiError::new(Reason::Unavailable, "connection reset")));
+            }
+        }
+        Some(answer)
+    }
+}
+
+/// A change in a line.
+fn told(change: &Change) -> String {
+    let Change {
+        key, before, after, ..
+    } = change;
+    match (before, after) {
+        (None, Some(_)) => format!("creates {key}"),
+        (_, None) => format!("deletes {key}"),
+        (Some(before), Some(after)) => {
+            let mut parts = Vec::new();
+            differ(before, after, "", &mut parts);
+            format!("{key}: {}", parts.join(", "))
+        }
+    }
+}
+
+fn differ(before: &Value, after: &Value, path: &str, parts: &mut Vec<String>) {
+    match (before, after) {
+        (Value::Object(old), Value::Object(new)) => {
+            let mut keys: Vec<&String> = old.keys().chain(new.keys()).collect();
+            keys.sort();
+            keys.dedup();
+            for key in keys {
+                if path == "/metadata" && (key == "resourceVersion" || key == "generation") {
+                    continue;
+                }
+                let of = |map: &serde_json::Map<String, Value>| {
+                    map.get(key).cloned().unwrap_or(Value::Null)
+                };
+                differ(&of(old), &of(new), &format!("{path}/{key}"), parts);
+            }
+        }
+        _ if before != after => parts.push(format!("{path}: {before} → {after}")),
+        _ => {}
+    }
+}
+
+/// Whether an object is one that nobody decides by.
+pub(crate) fn is_event(resource: &Resource) -> bool {
+    *resource == EVENT
+}
