@@ -7,7 +7,7 @@ use crate::measure::{self, Measure};
 use crate::queue::{Outcome, Queue};
 use crate::reconcile::{Look, Reconciler};
 use crate::resource::{JOB, SECRET};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sluice_argo::analysis_run::{Measured, RunInput, Task, Work, decide};
 use sluice_argo::api::{AnalysisRun, Measurement};
 use sluice_argo::arguments::{Secrets, secret_references};
@@ -162,7 +162,7 @@ impl<A: Api + Clone> Analyst<A> {
             now,
         });
         let changed = reconciler
-            .write_run_status(key, &run.status, &decision.status)
+            .write_plain_status(key, &json!(run.status), &json!(decision.status))
             .await?;
         self.measurements.stored(key, measured.len());
         for event in decision.events {

@@ -11,6 +11,7 @@ use sluice_argo::api::{
     AnalysisTemplate, AnalysisTemplateRef, LabelSelector, ObjectMeta, POD_TEMPLATE_HASH_LABEL,
     PodTemplate, Rollout, Time,
 };
+use sluice_argo::arguments::TemplateSource;
 use sluice_argo::rollout::{
     MANAGED_BY, Pod, ReplicaSet, Service, Workload, World, candidate_name, needs_pods,
     service_names,
@@ -131,13 +132,21 @@ fn templates(cache: &Cache, rollout: &Rollout) -> Vec<AnalysisTemplate> {
             wanted.extend(analysis.templates.iter().cloned());
         }
     }
+    templates_of(cache, &rollout.metadata.namespace, wanted)
+}
+
+/// The analysis templates that are named in a namespace, and those that they name.
+pub(crate) fn templates_of(
+    cache: &Cache,
+    namespace: &str,
+    mut wanted: Vec<AnalysisTemplateRef>,
+) -> Vec<AnalysisTemplate> {
     let mut found: BTreeMap<Key, AnalysisTemplate> = BTreeMap::new();
     while let Some(reference) = wanted.pop() {
         let of_cluster = reference.cluster_scope == Some(true);
         let key = if of_cluster {
             Key::new(CLUSTER_ANALYSIS_TEMPLATE, "", &reference.template_name)
         } else {
-            let namespace = &rollout.metadata.namespace;
             Key::new(ANALYSIS_TEMPLATE, namespace, &reference.template_name)
         };
         if found.contains_key(&key) {
@@ -149,6 +158,21 @@ fn templates(cache: &Cache, rollout: &Rollout) -> Vec<AnalysisTemplate> {
         }
     }
     found.into_values().collect()
+}
+
+/// Templates that were looked up.
+pub(crate) struct Templates<'a>(pub(crate) &'a [AnalysisTemplate]);
+
+impl TemplateSource for Templates<'_> {
+    fn template(&self, name: &str) -> Option<&AnalysisTemplate> {
+        let mut all = self.0.iter();
+        all.find(|one| one.metadata.name == name && !one.metadata.namespace.is_empty())
+    }
+
+    fn cluster_template(&self, name: &str) -> Option<&AnalysisTemplate> {
+        let mut all = self.0.iter();
+        all.find(|one| one.metadata.name == name && one.metadata.namespace.is_empty())
+    }
 }
 
 async fn pods<A: Api>(

@@ -14,6 +14,7 @@ mod client;
 mod connect;
 mod controller;
 mod events;
+mod experiment;
 mod gather;
 mod job;
 mod leadership;

@@ -5,6 +5,7 @@ use crate::analysis::Analyst;
 use crate::api::{Api, Feed, Key};
 use crate::cache::Cache;
 use crate::events::Events;
+use crate::experiment::{self, Refusals};
 use crate::measure::Measure;
 use crate::queue::Queue;
 use crate::reconcile::{Look, Reconciler};
@@ -55,6 +56,7 @@ pub struct Loops<A> {
     queue: Arc<Queue>,
     analyst: Analyst<A>,
     references: References,
+    refusals: Refusals,
     /// Kinds that are watched, or about to be.
     watched: Mutex<HashSet<Resource>>,
     wanted: tokio::sync::mpsc::UnboundedSender<Resource>,
@@ -63,25 +65,42 @@ pub struct Loops<A> {
 
 /// Which Rollouts name an object that is not their own.
 #[derive(Default)]
-struct References(Mutex<HashMap<Key, BTreeSet<Key>>>);
+struct References(Mutex<Named>);
+
+#[derive(Default)]
+struct Named {
+    by_rollout: HashMap<Key, Vec<Key>>,
+    rollouts: HashMap<Key, BTreeSet<Key>>,
+}
 
 impl References {
     fn note(&self, rollout: &Key, named: Vec<Key>) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|_, rollouts| {
-            rollouts.remove(rollout);
-            !rollouts.is_empty()
-        });
-        for key in named {
-            all.entry(key).or_default().insert(rollout.clone());
+        let all = &mut *all;
+        let before = all.by_rollout.remove(rollout).unwrap_or_default();
+        if before != named {
+            for key in before {
+                if let Some(rollouts) = all.rollouts.get_mut(&key) {
+                    rollouts.remove(rollout);
+                    if rollouts.is_empty() {
+                        all.rollouts.remove(&key);
+                    }
+                }
+            }
+            for key in &named {
+                let rollouts = all.rollouts.entry(key.clone()).or_default();
+                rollouts.insert(rollout.clone());
+            }
+        }
+        if !named.is_empty() {
+            all.by_rollout.insert(rollout.clone(), named);
         }
     }
 
     fn of(&self, key: &Key) -> Vec<Key> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.get(key)
-            .map(|rollouts| rollouts.iter().cloned().collect())
-            .unwrap_or_default()
+        let rollouts = all.rollouts.get(key);
+        rollouts.map_or_else(Vec::new, |rollouts| rollouts.iter().cloned().collect())
     }
 }
 
@@ -110,6 +129,7 @@ impl<A: Api + Feed + Clone> Loops<A> {
             cache: Cache::default(),
             queue,
             references: References::default(),
+            refusals: Refusals::default(),
             watched: Mutex::default(),
             wanted,
             clock,
@@ -178,7 +198,7 @@ impl<A: Api + Feed + Clone> Loops<A> {
             self.queue.add(seen.key.clone());
             return;
         }
-        if seen.key.resource == ANALYSIS_RUN {
+        if seen.key.resource == ANALYSIS_RUN || seen.key.resource == EXPERIMENT {
             self.queue.add(seen.key.clone());
         }
         if let Some(owner) = seen
@@ -245,6 +265,8 @@ impl<A: Api + Feed + Clone> Loops<A> {
                 reconciler.rollout(&key, (self.clock)()).await
             } else if key.resource == ANALYSIS_RUN {
                 self.analyst.run(&reconciler, &key).await
+            } else if key.resource == EXPERIMENT {
+                experiment::look(&reconciler, &self.refusals, &key, (self.clock)()).await
             } else {
                 Look::done(None)
             };

@@ -10,7 +10,7 @@ use crate::routing;
 use crate::watch::Seen;
 use serde_json::{Map, Value, json};
 use sluice_argo::api::{
-    AnalysisRunStatus, POD_TEMPLATE_HASH_LABEL, PodTemplateMetadata, Rollout, RolloutStatus,
+    POD_TEMPLATE_HASH_LABEL, PodTemplateMetadata, Rollout, RolloutStatus,
 };
 use sluice_argo::event::Event;
 use sluice_argo::rollout::{
@@ -253,19 +253,18 @@ impl<A: Api> Reconciler<'_, A> {
             .await
     }
 
-    /// Writes the status of an AnalysisRun; true when it changed.
-    pub(crate) async fn write_run_status(
+    /// Writes the status of an AnalysisRun or Experiment; true when it changed. Their definitions have no status
+    /// subresource, in Argo's CRDs and so in ours.
+    pub(crate) async fn write_plain_status(
         &self,
         key: &Key,
-        before: &AnalysisRunStatus,
-        after: &AnalysisRunStatus,
+        before: &Value,
+        after: &Value,
     ) -> Result<bool, ApiError> {
-        let Some(patch) = merge_patch(&json!(before), &json!(after)) else {
+        let Some(patch) = merge_patch(before, after) else {
             return Ok(false);
         };
-        // Its definition has no status subresource, in Argo's CRDs and so in ours.
-        self.patch_known(key, None, json!({"status": patch}))
-            .await
+        self.patch_known(key, None, json!({"status": patch})).await
     }
 
     async fn patch_known(
@@ -367,7 +366,7 @@ impl<A: Api> Reconciler<'_, A> {
         Ok(())
     }
 
-    async fn terminate(&self, target: &Key) -> Result<bool, ApiError> {
+    pub(crate) async fn terminate(&self, target: &Key) -> Result<bool, ApiError> {
         let patch = Patch::Merge(json!({"spec": {"terminate": true}}));
         match self.patch(target, None, &patch).await {
             Err(cause) if cause.reason == Reason::NotFound => Ok(false),
@@ -438,7 +437,7 @@ impl<A: Api> Reconciler<'_, A> {
         Ok(false)
     }
 
-    async fn create(
+    pub(crate) async fn create(
         &self,
         resource: Resource,
         namespace: &str,
@@ -449,7 +448,7 @@ impl<A: Api> Reconciler<'_, A> {
         Ok(true)
     }
 
-    async fn patch(
+    pub(crate) async fn patch(
         &self,
         target: &Key,
         subresource: Option<&'static str>,

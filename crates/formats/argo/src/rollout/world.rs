@@ -20,7 +20,7 @@ pub const WORKLOAD_GENERATION: &str = "rollout.argoproj.io/workload-generation";
 /// The annotation with labels and annotations that a role added to the pods.
 pub(super) const EPHEMERAL_METADATA: &str = "rollout.argoproj.io/ephemeral-metadata";
 /// The annotation with the time until which an old ReplicaSet keeps its pods.
-pub(super) const SCALE_DOWN_DEADLINE: &str = "scale-down-deadline";
+pub const SCALE_DOWN_DEADLINE: &str = "scale-down-deadline";
 /// The annotation of a Service that a Rollout has claimed.
 pub const MANAGED_BY: &str = "argo-rollouts.argoproj.io/managed-by-rollouts";
 /// The label that says which controller a Rollout, and what it owns, belongs to.
