@@ -10,7 +10,10 @@ use crate::workspace::Workspace;
 use anyhow::Result;
 
 /// The crates with such tests, and the tests' names.
-const TESTS: [(&str, &str); 1] = [("sluice-cluster", "cluster")];
+const TESTS: [(&str, &str); 2] = [
+    ("sluice-cluster", "cluster"),
+    ("sluice-controller-tests", "controller"),
+];
 
 pub(super) fn installs() -> Result<Option<String>> {
     match cluster::obstacle() {
@@ -32,6 +35,9 @@ pub(super) fn run(context: &Context<'_>) -> Result<Tally> {
         return Ok(Tally::skip("cluster", &why));
     }
     let path = cluster::search_path(context.workspace)?;
+    if !rust::build_program(context)? {
+        return Ok(Tally::of(false));
+    }
     let mut tally = Tally::default();
     for (package, test) in TESTS {
         let arguments = ["-p", package, "--test", test, "--", "--ignored"];

@@ -58,6 +58,14 @@ pub(super) fn run_tests(context: &Context<'_>) -> Result<Tally> {
     test(context, &["--workspace", "--no-fail-fast"], &[])
 }
 
+/// Builds the product's program, for tests that run it and are not its own.
+pub(super) fn build_program(context: &Context<'_>) -> Result<bool> {
+    let command = context
+        .workspace
+        .cargo(&["build", "--locked", "--quiet", "-p", "sluice"]);
+    child::show(command, BUILD_MAX)
+}
+
 /// Runs `cargo test` with these arguments and, for the test programs, these variables.
 pub(super) fn test(
     context: &Context<'_>,

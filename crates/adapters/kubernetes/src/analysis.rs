@@ -153,8 +153,12 @@ impl<A: Api + Clone> Analyst<A> {
             return Ok(Look::waits_for(JOB));
         }
         let secrets = self.secrets(&run).await?;
-        let measured = self.measurements.measured(key);
         let now = (self.clock)();
+        let mut measured = self.measurements.measured(key);
+        let own = measured.len();
+        if uses_jobs {
+            measured.extend(job::ended_ones(reconciler.cache, &run, now));
+        }
         let decision = decide(&RunInput {
             run: &run,
             secrets: &secrets,
@@ -164,7 +168,7 @@ impl<A: Api + Clone> Analyst<A> {
         let changed = reconciler
             .write_plain_status(key, &json!(run.status), &json!(decision.status))
             .await?;
-        self.measurements.stored(key, measured.len());
+        self.measurements.stored(key, own);
         for event in decision.events {
             reconciler.events.record(key, &run.metadata.uid, event);
         }

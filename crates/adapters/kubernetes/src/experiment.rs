@@ -40,7 +40,11 @@ impl Refusals {
     }
 
     fn note(&self, key: &Key, refusal: Refusal) {
-        self.lock().entry(key.clone()).or_default().refused.push(refusal);
+        self.lock()
+            .entry(key.clone())
+            .or_default()
+            .refused
+            .push(refusal);
     }
 
     fn note_taken(&self, key: &Key, run: String) {
@@ -91,7 +95,11 @@ async fn carry_out<A: Api>(
         .iter()
         .map(|template| replica_set_name(experiment, template))
         .filter(|name| !replica_sets.iter().any(|set| set.metadata.name == *name))
-        .filter(|name| cache.version(&Key::new(REPLICA_SET, namespace, name)).is_some())
+        .filter(|name| {
+            cache
+                .version(&Key::new(REPLICA_SET, namespace, name))
+                .is_some()
+        })
         .collect();
     let templates = gather::templates_of(
         cache,
@@ -224,11 +232,15 @@ async fn carry_out_one<A: Api>(
             refused(template, Refused::CreateService, done)
         }
         ExperimentWrite::DeleteService { template, name } => {
-            let done = reconciler.delete(&Key::new(SERVICE, namespace, &name)).await;
+            let done = reconciler
+                .delete(&Key::new(SERVICE, namespace, &name))
+                .await;
             refused(template, Refused::DeleteService, done)
         }
         ExperimentWrite::CreateRun { analysis, run } => {
-            let done = reconciler.create(ANALYSIS_RUN, namespace, &json!(run)).await;
+            let done = reconciler
+                .create(ANALYSIS_RUN, namespace, &json!(run))
+                .await;
             if let Err(cause) = &done
                 && cause.reason == Reason::AlreadyExists
             {

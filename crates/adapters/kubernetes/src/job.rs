@@ -1,10 +1,12 @@
 //! Jobs that are measurements: good when they complete.
 
 use crate::api::{Api, ApiError, Key, Reason};
+use crate::cache::Cache;
 use crate::gather::selector_text;
 use crate::measure::fail;
 use crate::resource::{JOB, POD};
 use serde_json::{Value, json};
+use sluice_argo::analysis_run::{Measured, Work};
 use sluice_argo::api::{
     API_VERSION, AnalysisPhase, AnalysisRun, JobMetric, LabelSelector, Measurement, Metric, Time,
 };
@@ -184,16 +186,8 @@ enum State {
 
 async fn look<A: Api>(api: &A, key: &Key) -> Result<State, ApiError> {
     let job = api.get(key).await?;
-    let conditions = job.pointer("/status/conditions").and_then(Value::as_array);
-    for condition in conditions.into_iter().flatten() {
-        if condition["status"] != "True" {
-            continue;
-        }
-        match condition["type"].as_str() {
-            Some("Complete") => return Ok(State::Ended(AnalysisPhase::Successful)),
-            Some("Failed") => return Ok(State::Ended(AnalysisPhase::Failed)),
-            _ => {}
-        }
+    if let Some(phase) = ended(&job) {
+        return Ok(State::Ended(phase));
     }
     let selector: Option<LabelSelector> = job
         .pointer("/spec/selector")
@@ -206,6 +200,42 @@ async fn look<A: Api>(api: &A, key: &Key) -> Result<State, ApiError> {
         .await?;
     let stuck = pods.iter().find_map(stuck);
     Ok(stuck.map_or(State::Running, State::Stuck))
+}
+
+/// How a Job ended, if it did.
+fn ended(job: &Value) -> Option<AnalysisPhase> {
+    let conditions = job.pointer("/status/conditions")?.as_array()?;
+    conditions
+        .iter()
+        .filter(|condition| condition["status"] == "True")
+        .find_map(|condition| match condition["type"].as_str() {
+            Some("Complete") => Some(AnalysisPhase::Successful),
+            Some("Failed") => Some(AnalysisPhase::Failed),
+            _ => None,
+        })
+}
+
+/// Measurements of a run whose Job is known to have ended: they need not wait until they are looked at again.
+pub(crate) fn ended_ones(cache: &Cache, run: &AnalysisRun, now: Timestamp) -> Vec<Measured> {
+    let results = run.status.metric_results.iter();
+    results
+        .filter_map(|result| {
+            let last = result.measurements.last()?;
+            let pending = last.finished_at.is_none().then_some(last)?;
+            let job: Value = cache.get(&key_of(run, pending)?)?;
+            let measurement = Measurement {
+                phase: ended(&job)?,
+                finished_at: Some(Time(now)),
+                ..pending.clone()
+            };
+            Some(Measured {
+                metric: result.name.clone(),
+                work: Work::Resume,
+                measurement,
+                metadata: BTreeMap::new(),
+            })
+        })
+        .collect()
 }
 
 /// Why a pod never starts, if it does not.
@@ -240,6 +270,8 @@ pub(crate) async fn terminate<A: Api>(
         && cause.reason != Reason::NotFound
     {
         tracing::warn!(%key, %cause, "a Job is not deleted");
+        fail(&mut measurement, format!("its Job is not deleted: {cause}"));
+        measurement.finished_at = Some(Time(now));
         return measurement;
     }
     measurement.phase = AnalysisPhase::Inconclusive;

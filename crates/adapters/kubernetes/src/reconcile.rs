@@ -9,9 +9,7 @@ use crate::resource::{ANALYSIS_RUN, EXPERIMENT, POD, REPLICA_SET, Resource, SERV
 use crate::routing;
 use crate::watch::Seen;
 use serde_json::{Map, Value, json};
-use sluice_argo::api::{
-    POD_TEMPLATE_HASH_LABEL, PodTemplateMetadata, Rollout, RolloutStatus,
-};
+use sluice_argo::api::{POD_TEMPLATE_HASH_LABEL, PodTemplateMetadata, Rollout, RolloutStatus};
 use sluice_argo::event::Event;
 use sluice_argo::rollout::{
     self, INSTANCE_ID_LABEL, MANAGED_BY, ReplicaSet, Routing, World, Write,
