@@ -79,8 +79,11 @@ pub(super) fn of_canary(turn: &mut Turn<'_>) {
         ensure(turn, &name, turn.new, false);
     }
     ensure(turn, &canary.stable_service, turn.stable, true);
-    if turn.is_aborted() && canary.traffic_routing.is_none() {
-        ensure(turn, &canary.canary_service, turn.stable, true);
+    if turn.is_aborted() {
+        // With a router the canary's Service goes back together with the last of its traffic.
+        if canary.traffic_routing.is_none() {
+            ensure(turn, &canary.canary_service, turn.stable, true);
+        }
         return;
     }
     if retreat::from_hash(turn).is_some() {
