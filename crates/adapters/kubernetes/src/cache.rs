@@ -8,7 +8,7 @@ use crate::api::Key;
 use crate::resource::{ANALYSIS_RUN, EXPERIMENT, ROLLOUT, Resource};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// The newest known versions of objects.
@@ -23,7 +23,9 @@ struct Objects {
     /// Objects that may own others, by their identity.
     by_uid: HashMap<Box<str>, Key>,
     /// The version at which an object was seen to be gone: what is older came late.
-    gone: BTreeMap<Key, u64>,
+    gone: HashMap<Key, u64>,
+    /// Their keys, those first that went first.
+    gone_order: VecDeque<Key>,
     synced: HashSet<Resource>,
 }
 
@@ -98,13 +100,18 @@ impl Cache {
     /// Takes an object out that is gone at a version; its controlling owner, if it was known.
     pub(crate) fn remove(&self, key: &Key, version: u64) -> Option<Box<str>> {
         let mut objects = self.write();
-        let known = objects.by_key.get(key)?.version;
+        let known = objects.by_key.get(key).map_or(0, |entry| entry.version);
         if version < known {
             return None;
         }
-        objects.gone.insert(key.clone(), version);
-        while objects.gone.len() > GONE_MAX {
-            objects.gone.pop_first();
+        // Noted also when it was not known: the answer to a write of ours may come later than this.
+        if objects.gone.insert(key.clone(), version).is_none() {
+            objects.gone_order.push_back(key.clone());
+        }
+        while objects.gone_order.len() > GONE_MAX {
+            if let Some(first) = objects.gone_order.pop_front() {
+                objects.gone.remove(&first);
+            }
         }
         objects.remove(key)
     }
@@ -240,5 +247,82 @@ fn strip(object: &mut Value) {
     metadata.remove("managedFields");
     if let Some(Value::Object(annotations)) = metadata.get_mut("annotations") {
         annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resource::REPLICA_SET;
+    use serde_json::json;
+
+    fn set(name: &str, version: u64, owner: &str) -> Value {
+        json!({
+            "metadata": {
+                "name": name,
+                "namespace": "shop",
+                "resourceVersion": version.to_string(),
+                "managedFields": [{"manager": "kubectl"}],
+                "ownerReferences": [{"uid": owner, "controller": true}],
+            },
+        })
+    }
+
+    fn key(name: &str) -> Key {
+        Key::new(REPLICA_SET, "shop", name)
+    }
+
+    #[test]
+    fn an_older_version_never_takes_a_newer_ones_place() {
+        let cache = Cache::default();
+        assert_ne!(cache.put(&REPLICA_SET, set("a", 7, "one")), Change::None);
+        assert_eq!(cache.put(&REPLICA_SET, set("a", 7, "one")), Change::None);
+        assert_eq!(cache.put(&REPLICA_SET, set("a", 6, "two")), Change::None);
+        assert_eq!(cache.version(&key("a")), Some(7));
+        assert_eq!(cache.owned::<Value>("two", &REPLICA_SET).len(), 0);
+    }
+
+    #[test]
+    fn what_was_deleted_is_not_brought_back_by_a_late_answer() {
+        for known in [true, false] {
+            let cache = Cache::default();
+            if known {
+                cache.put(&REPLICA_SET, set("a", 7, "one"));
+            }
+            cache.remove(&key("a"), 9);
+            assert_eq!(cache.put(&REPLICA_SET, set("a", 8, "one")), Change::None);
+            assert_eq!(cache.version(&key("a")), None, "known before: {known}");
+            assert_ne!(cache.put(&REPLICA_SET, set("a", 10, "one")), Change::None);
+        }
+    }
+
+    #[test]
+    fn a_deletion_that_is_older_than_what_is_known_deletes_nothing() {
+        let cache = Cache::default();
+        cache.put(&REPLICA_SET, set("a", 7, "one"));
+        cache.remove(&key("a"), 6);
+        assert_eq!(cache.version(&key("a")), Some(7));
+    }
+
+    #[test]
+    fn a_list_takes_away_what_is_not_in_it_and_not_newer_than_it() {
+        let cache = Cache::default();
+        for (name, version) in [("listed", 3), ("gone", 4), ("newer", 9)] {
+            cache.put(&REPLICA_SET, set(name, version, "one"));
+        }
+        let gone = cache.retain(&REPLICA_SET, &HashSet::from([key("listed")]), 8);
+        assert_eq!(gone.len(), 1, "{gone:?}");
+        assert_eq!(cache.owned::<Value>("one", &REPLICA_SET).len(), 2);
+    }
+
+    #[test]
+    fn only_so_many_deleted_objects_are_remembered_the_last_ones() {
+        let cache = Cache::default();
+        for number in 0..=GONE_MAX {
+            cache.remove(&key(&format!("set-{number}")), 5);
+        }
+        assert_ne!(cache.put(&REPLICA_SET, set("set-0", 4, "one")), Change::None);
+        let last = format!("set-{GONE_MAX}");
+        assert_eq!(cache.put(&REPLICA_SET, set(&last, 4, "one")), Change::None);
     }
 }
