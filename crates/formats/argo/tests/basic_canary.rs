@@ -189,3 +189,25 @@ proptest! {
         prop_assert!(next <= numbers[8], "{next}");
     }
 }
+
+#[test]
+fn pods_that_never_get_ready_leave_their_room_while_older_ones_are_there() {
+    // An aborted canary between two updates: without its room, stable could never grow again.
+    let pods = |desired, available| Pods {
+        desired,
+        existing: desired,
+        available,
+    };
+    let counts = BasicCanary {
+        replicas: 5,
+        weight: 0,
+        whole: 100,
+        surge: 0,
+        unavailable: 1,
+        canary: Some(pods(2, 0)),
+        stable: Some(pods(1, 1)),
+        others: 2,
+    }
+    .counts();
+    assert_eq!((counts.canary, counts.stable), (0, 1));
+}

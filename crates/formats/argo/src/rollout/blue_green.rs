@@ -11,6 +11,7 @@ pub(super) fn run(turn: &mut Turn<'_>) {
         return;
     };
     services::preview(turn);
+    lead_back(turn, strategy);
     if status::is_new_template(turn) {
         sync_status(turn, strategy);
         return;
@@ -22,6 +23,15 @@ pub(super) fn run(turn: &mut Turn<'_>) {
     analyses::run(turn);
     metadata::sync(turn);
     sync_status(turn, strategy);
+}
+
+/// A Service that was created again leads to stable, which it led to before: nothing else was verified.
+fn lead_back(turn: &mut Turn<'_>, strategy: &BlueGreenStrategy) {
+    let is_lost = services::hash_of(turn, &strategy.active_service).is_empty();
+    if is_lost && promotion::has_serving_stable(turn) {
+        let hash = turn.rollout.status.stable_rs.clone();
+        services::switch(turn, &strategy.active_service, &hash);
+    }
 }
 
 /// Whether the new side has the pods that it should have before the switch.
@@ -153,7 +163,9 @@ fn is_past_checkpoint(turn: &Turn<'_>, strategy: &BlueGreenStrategy) -> bool {
         return true;
     }
     let available = turn.new_pods().map_or(0, |pods| pods.available);
-    analyses::is_pre_done(turn) && is_pause_over(turn, strategy) && available == preview
+    let waits_no_more =
+        is_fast(turn, strategy) || analyses::is_pre_done(turn) && is_pause_over(turn, strategy);
+    waits_no_more && available == preview
 }
 
 /// What autoscalers and people count: the active side, or all where there is none yet.

@@ -226,7 +226,10 @@ fn progressing(turn: &mut Turn<'_>, now: Time, became_unhealthy: bool) {
         .new_set()
         .map_or_else(String::new, |set| set.metadata.name.clone());
     let before = get(&turn.rollout.status, "Progressing").cloned();
-    if is_healthy(turn.rollout, &turn.next) {
+    let paused = !turn.next.pause_conditions.is_empty() || turn.rollout.spec.paused;
+    // One that is paused before it is stable says so here, whatever its pods.
+    let is_held = paused && !is_completed(&turn.next);
+    if !is_held && is_healthy(turn.rollout, &turn.next) {
         let condition = Condition::new("Progressing", "True", "NewReplicaSetAvailable")
             .message(format!(
                 "ReplicaSet \"{name}\" has successfully progressed."

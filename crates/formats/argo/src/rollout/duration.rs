@@ -3,7 +3,7 @@
 use super::conditions::{self};
 use super::turn::Turn;
 use super::write::Write;
-use super::{canary, pauses, promotion, status};
+use super::{pauses, promotion};
 use crate::api::{RolloutDurationStatus, Time};
 
 impl RolloutDurationStatus {
@@ -99,9 +99,10 @@ pub(super) fn write(turn: &mut Turn<'_>) {
 
 /// Whether another template, or other steps, are rolled out than before.
 fn is_new(turn: &Turn<'_>) -> bool {
-    turn.rollout.status.current_pod_hash.is_empty()
-        || status::is_new_template(turn)
-        || turn.strategy().is_some() && canary::has_new_steps(turn)
+    // A turn that only scales, or waits, notes neither, and would begin anew each time.
+    let (before, next) = (&turn.rollout.status, &turn.next);
+    before.current_pod_hash != next.current_pod_hash
+        || turn.strategy().is_some() && before.current_step_hash != next.current_step_hash
 }
 
 fn is_manual_pause(turn: &Turn<'_>) -> bool {

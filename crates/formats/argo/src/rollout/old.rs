@@ -1,6 +1,6 @@
 //! Pods of revisions that are neither new nor stable.
 
-use super::scaling::{scale, set_deadline};
+use super::scaling::{self, scale, set_deadline};
 use super::turn::Turn;
 use super::{analyses, pauses, services};
 use crate::workload::{MoveBounds, OldReplicaSet, keep_old_pods, scale_down_delay};
@@ -26,10 +26,14 @@ fn of_canary(turn: &mut Turn<'_>, mut old: Vec<usize>) -> bool {
     let is_routed = turn
         .strategy()
         .is_some_and(|canary| canary.traffic_routing.is_some());
+    if !is_routed && scaling::has_old_counts(turn) {
+        return false;
+    }
     let cleaned = without_unavailable(turn, &old);
     let bounds = MoveBounds::of(&turn.rollout.spec.strategy, turn.replicas());
     let least = turn.replicas() - bounds.unavailable;
-    let mut spare = turn.sum(|set| set.status.available_replicas) - least;
+    // Pods above the desired number are about to end, whatever the last count said.
+    let mut spare = turn.sum(|set| set.status.available_replicas.min(set.desired())) - least;
     if spare <= 0 {
         return false;
     }

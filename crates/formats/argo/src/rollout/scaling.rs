@@ -68,7 +68,18 @@ pub(super) fn wanted(turn: &Turn<'_>, weights: Option<&TrafficWeights>) -> Count
             demand,
             dynamic_stable_scale: canary.dynamic_stable_scale,
             pods_min: canary.min_pods_per_replica_set,
-            actual: weights.map(|weights| (weights.canary.weight, weights.stable.weight)),
+            actual: weights.map(|weights| {
+                // By hash: right after an update the weights are those of the one before.
+                let of = |set: Option<&ReplicaSet>| {
+                    let hash = set.map_or("", ReplicaSet::hash);
+                    [&weights.canary, &weights.stable]
+                        .into_iter()
+                        .filter(|side| side.pod_template_hash == hash)
+                        .map(|side| side.weight)
+                        .sum()
+                };
+                (of(turn.new_set()), of(turn.stable_set()))
+            }),
             aborted: turn.rollout.status.abort,
         }
         .counts();
@@ -115,6 +126,27 @@ pub(super) fn is_reached(turn: &Turn<'_>, weights: Option<&TrafficWeights>) -> b
     )
 }
 
+/// Whether some pods were not counted since their number last changed. Who is available may have ended then: a
+/// ReplicaSet that shrank and grew again has fewer pods than its last count says.
+pub(super) fn has_old_counts(turn: &Turn<'_>) -> bool {
+    turn.sets.iter().any(|set| {
+        let generation = set.metadata.generation.unwrap_or(0);
+        set.status.observed_generation < generation
+    })
+}
+
+/// The count that a canary's ReplicaSet gets now. Without a router, pods are given up on new counts only.
+fn counted(turn: &Turn<'_>, at: usize, count: i32) -> i32 {
+    let is_basic = turn
+        .strategy()
+        .is_some_and(|canary| canary.traffic_routing.is_none());
+    let desired = turn.sets[at].desired();
+    if is_basic && count < desired && has_old_counts(turn) {
+        return desired;
+    }
+    count
+}
+
 /// Scales all ReplicaSets of a canary: stable first, then the new one, then old ones; the next only when the
 /// one before has what it should have. True when something was scaled.
 pub(super) fn canary(turn: &mut Turn<'_>) -> bool {
@@ -125,7 +157,7 @@ pub(super) fn canary(turn: &mut Turn<'_>) -> bool {
     // The weights before this turn: stable gives up pods a turn after its traffic.
     let before = turn.rollout.status.canary.weights.clone();
     if let Some(at) = turn.other_stable() {
-        let count = wanted(turn, before.as_ref()).stable;
+        let count = counted(turn, at, wanted(turn, before.as_ref()).stable);
         if scale(turn, at, count) {
             return true;
         }
@@ -225,7 +257,11 @@ fn new_set(turn: &mut Turn<'_>) -> bool {
         None => preview(turn),
         Some(_) => {
             let weights = turn.next.canary.weights.clone();
-            growing(turn, wanted(turn, weights.as_ref()).canary)
+            counted(
+                turn,
+                at,
+                growing(turn, wanted(turn, weights.as_ref()).canary),
+            )
         }
     };
     if delays_on_abort(turn) {

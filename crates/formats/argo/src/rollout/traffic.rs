@@ -140,7 +140,7 @@ fn choose_weight(turn: &mut Turn<'_>, routing: &mut Routing) -> bool {
         return false;
     } else if turn.steps() > 0 {
         if !scaling::is_reached(turn, None) {
-            routing.weight = weight_before(turn, index);
+            routing.weight = weight_before(turn, index).min(present_weight(turn));
             routing.additional = of_experiments(turn);
         } else if index == turn.steps() {
             routing.weight = routing.whole;
@@ -163,6 +163,12 @@ fn full_promotion(turn: &Turn<'_>, whole: i32) -> i32 {
         let weight = i64::from(whole) * i64::from(available) / i64::from(replicas);
         return i32::try_from(weight).unwrap_or(whole).min(whole);
     }
+    present_weight(turn)
+}
+
+/// The weight that the canary has: while pods are missing, it is not given more, as after a step that somebody
+/// skipped before its pods were there.
+fn present_weight(turn: &Turn<'_>) -> i32 {
     let weights = turn.rollout.status.canary.weights.as_ref();
     weights.map_or(0, |weights| weights.canary.weight)
 }

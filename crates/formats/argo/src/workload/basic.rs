@@ -26,9 +26,11 @@ pub struct BasicCanary {
 impl BasicCanary {
     /// The next counts on the way to the weight.
     ///
-    /// Stable grows before the canary, both within `replicas` + `surge`. Nothing shrinks while other
-    /// ReplicaSets have pods. Then the side that gets too many shrinks, as far as `replicas` −
-    /// `unavailable` pods stay available; pods of that side that are not available do not hold it up.
+    /// Stable grows before the canary, both within `replicas` + `surge`. While other ReplicaSets have pods,
+    /// nothing shrinks but a canary that has the room which stable wants, and only by pods that are not available:
+    /// they serve nobody, and the way back would wait for them for ever (cured; in Argo it does). Then the side
+    /// that gets too many shrinks, as far as `replicas` − `unavailable` pods stay available; pods of that side
+    /// that are not available do not hold it up.
     #[must_use]
     pub fn counts(&self) -> Counts {
         let wanted = match self.stable {
@@ -41,7 +43,7 @@ impl BasicCanary {
         let most = self.replicas.saturating_add(self.surge);
         let grown = self.grow(wanted, most);
         if self.others > 0 {
-            return grown;
+            return self.make_room(wanted, grown);
         }
         self.shrink(wanted, grown, most)
     }
@@ -63,6 +65,17 @@ impl BasicCanary {
         }
         if self.canary.is_some() {
             counts.canary += wanted.canary.saturating_sub(counts.canary).clamp(0, room);
+        }
+        counts
+    }
+
+    /// Takes pods away from the canary that are not available, where stable wants their room.
+    fn make_room(&self, wanted: Counts, mut counts: Counts) -> Counts {
+        if let Some(canary) = self.canary
+            && counts.stable < wanted.stable
+            && counts.canary > wanted.canary
+        {
+            counts.canary = wanted.canary.max(canary.available.min(counts.canary));
         }
         counts
     }

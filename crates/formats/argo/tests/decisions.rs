@@ -1,0 +1,175 @@
+//! Decisions about Rollouts that once were wrong: each was found by `testing/kubernetes-sim`.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use serde_json::{Value, json};
+use sluice_argo::api::Rollout;
+use sluice_argo::rollout::{ReplicaSet, Service, World, Write, decide, step_hash};
+use sluice_model::time::Timestamp;
+
+const NOW: Timestamp = Timestamp(1_767_225_600_000);
+
+/// A Rollout of 5 pods whose new revision is `new` and whose stable one is `stable`.
+fn rollout(strategy: Value, status: Value) -> Rollout {
+    let mut rollout: Rollout = serde_json::from_value(json!({
+        "metadata": {
+            "name": "web",
+            "namespace": "shop",
+            "uid": "1",
+            "generation": 1,
+            "annotations": {"rollout.argoproj.io/revision": "2"},
+        },
+        "spec": {
+            "replicas": 5,
+            "selector": {"matchLabels": {"app": "web"}},
+            "template": template("new"),
+            "strategy": strategy,
+        },
+        "status": {
+            "observedGeneration": "1",
+            "currentPodHash": "new",
+            "stableRS": "stable",
+        },
+    }))
+    .unwrap();
+    let mut all = json!(rollout.status);
+    for (field, value) in status.as_object().unwrap() {
+        all[field] = value.clone();
+    }
+    rollout.status = serde_json::from_value(all).unwrap();
+    rollout.status.current_step_hash = step_hash(&rollout);
+    rollout
+}
+
+fn template(image: &str) -> Value {
+    json!({
+        "metadata": {"labels": {"app": "web"}},
+        "spec": {"containers": [{"name": "web", "image": image}]},
+    })
+}
+
+/// A ReplicaSet with so many pods, of which so many were available when they were last counted.
+fn set(name: &str, desired: i32, available: i32) -> ReplicaSet {
+    let number = ["old", "stable", "new"]
+        .iter()
+        .position(|known| *known == name)
+        .unwrap();
+    serde_json::from_value(json!({
+        "metadata": {
+            "name": name,
+            "namespace": "shop",
+            "labels": {"app": "web", "rollouts-pod-template-hash": name},
+            "annotations": {
+                "rollout.argoproj.io/revision": number.to_string(),
+                "rollout.argoproj.io/desired-replicas": "5",
+            },
+            "creationTimestamp": format!("2025-12-0{}T00:00:00Z", number + 1),
+        },
+        "spec": {"replicas": desired, "template": template(name)},
+        "status": {"replicas": desired.max(available), "availableReplicas": available},
+    }))
+    .unwrap()
+}
+
+fn world(rollout: Rollout, replica_sets: Vec<ReplicaSet>, services: &[(&str, &str)]) -> World {
+    World {
+        rollout,
+        replica_sets,
+        services: services
+            .iter()
+            .map(|(name, hash)| {
+                let service = Service {
+                    hash: (*hash).to_owned(),
+                    managed_by: Some("web".to_owned()),
+                };
+                ((*name).to_owned(), service)
+            })
+            .collect(),
+        ..World::default()
+    }
+}
+
+fn switches(world: &World) -> Vec<(String, String)> {
+    let writes = decide(world, NOW).writes;
+    let switches = writes.into_iter().filter_map(|write| match write {
+        Write::SwitchService { name, hash, .. } => Some((name, hash)),
+        _ => None,
+    });
+    switches.collect()
+}
+
+fn routed() -> Value {
+    json!({"canary": {
+        "stableService": "stable",
+        "canaryService": "canary",
+        "trafficRouting": {"smi": {}},
+        "steps": [{"setWeight": 20}, {"setWeight": 60}, {"pause": {}}],
+    }})
+}
+
+fn weights(weight: i32) -> Value {
+    json!({"weights": {
+        "canary": {"weight": weight, "serviceName": "canary", "podTemplateHash": "new"},
+        "stable": {"weight": 100 - weight, "serviceName": "stable", "podTemplateHash": "stable"},
+    }})
+}
+
+#[test]
+fn an_aborted_canary_s_service_does_not_go_back_and_forth() {
+    let aborted = rollout(routed(), json!({"abort": true, "canary": weights(0)}));
+    let sets = vec![set("stable", 5, 5), set("new", 1, 1)];
+    let before = world(
+        aborted.clone(),
+        sets.clone(),
+        &[("stable", "stable"), ("canary", "new")],
+    );
+    let to_stable = vec![("canary".to_owned(), "stable".to_owned())];
+    assert_eq!(switches(&before), to_stable);
+    let after = world(aborted, sets, &[("stable", "stable"), ("canary", "stable")]);
+    assert_eq!(switches(&after), []);
+}
+
+#[test]
+fn a_canary_gets_no_more_weight_while_pods_are_missing() {
+    // Somebody skipped the step of 20 % before its pods were there.
+    let skipped = json!({"currentStepIndex": 1, "canary": weights(0)});
+    let sets = vec![set("stable", 5, 5), set("new", 3, 1)];
+    let services = [("stable", "stable"), ("canary", "new")];
+    let world = world(rollout(routed(), skipped), sets, &services);
+    let weights: Vec<i32> = decide(&world, NOW)
+        .writes
+        .iter()
+        .filter_map(|write| match write {
+            Write::Route(routing) => Some(routing.weight),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(weights, [0]);
+}
+
+#[test]
+fn pods_that_are_about_to_end_are_not_given_up_twice() {
+    let strategy =
+        json!({"canary": {"maxSurge": 1, "maxUnavailable": 1, "steps": [{"pause": {}}]}});
+    // The old one was scaled from 3 to 1 just now, and counted before.
+    let sets = vec![set("old", 1, 3), set("stable", 3, 3), set("new", 0, 0)];
+    let world = world(rollout(strategy, json!({"currentStepIndex": 0})), sets, &[]);
+    let scaled = decide(&world, NOW).writes.into_iter().any(|write| {
+        matches!(write, Write::PatchReplicaSet { name, operations }
+            if name == "old" && operations.iter().any(|it| it["path"] == "/spec/replicas"))
+    });
+    assert!(!scaled, "only 4 of 5 pods serve, and at least 4 must");
+}
+
+#[test]
+fn an_active_service_that_was_created_again_leads_to_stable_first() {
+    let strategy = json!({"blueGreen": {"activeService": "active", "autoPromotionEnabled": false}});
+    let sets = vec![set("stable", 5, 5), set("new", 5, 5)];
+    let world = world(rollout(strategy, json!({})), sets, &[("active", "")]);
+    let to_stable = vec![("active".to_owned(), "stable".to_owned())];
+    assert_eq!(switches(&world), to_stable);
+    let promoted = decide(&world, NOW)
+        .writes
+        .into_iter()
+        .any(|write| matches!(write, Write::Status(status) if status.stable_rs == "new"));
+    assert!(!promoted, "nobody let the new revision go on");
+}
