@@ -64,6 +64,18 @@ pub(crate) const SIMULATOR: Subject = Subject {
     usual: 100_000,
 };
 
+const KUBERNETES: Subject = Subject {
+    name: "kubernetes",
+    package: "sluice-kubernetes-sim",
+    test: "soak",
+    first: "SLUICE_SOAK_FIRST",
+    count: "SLUICE_SOAK_COUNT",
+    ignored: true,
+    release: true,
+    chunk: 500,
+    usual: 20_000,
+};
+
 const KILLS: Subject = Subject {
     name: "kills",
     package: "sluice",
@@ -76,7 +88,7 @@ const KILLS: Subject = Subject {
     usual: 200,
 };
 
-const SUBJECTS: [&Subject; 2] = [&SIMULATOR, &KILLS];
+const SUBJECTS: [&Subject; 3] = [&SIMULATOR, &KUBERNETES, &KILLS];
 
 /// A soak that writes down each run by itself and goes on where it was.
 struct SelfKept {

@@ -2,6 +2,7 @@
 //!
 //! They sit in the fake server around the production code: what it writes, or hears, is changed on the way.
 
+use crate::manifests::{ingress, rollout_key};
 use crate::promises::selected;
 use crate::world::World;
 use serde_json::{Value, json};
@@ -69,15 +70,6 @@ impl Bug {
             {
                 self.on_scale(now, operations);
             }
-            (Bug::KeepsWeightOnAbort, Patch::Merge(patch)) if key.resource == ROLLOUT => {
-                let aborted = now.is_some_and(|rollout| rollout["status"]["abort"] == true);
-                let canary = patch
-                    .pointer_mut("/status/canary")
-                    .and_then(Value::as_object_mut);
-                if let Some(canary) = canary.filter(|_| aborted) {
-                    canary.remove("weights");
-                }
-            }
             (Bug::TrustsFailedAnalysis, Patch::Merge(patch)) if key.resource == ANALYSIS_RUN => {
                 if patch["status"]["phase"] == "Failed" {
                     patch["status"]["phase"] = json!("Successful");
@@ -108,6 +100,18 @@ impl Bug {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Changes an object on its way to the store.
+    pub(crate) fn on_replace(self, world: &World, key: &Key, object: &mut Value) {
+        let rollout = world.store.get(&rollout_key());
+        let is_aborted = rollout.is_some_and(|rollout| rollout["status"]["abort"] == true);
+        if self != Bug::KeepsWeightOnAbort || key.resource != ingress() || !is_aborted {
+            return;
+        }
+        if let Some(before) = world.store.get(key) {
+            object["metadata"]["annotations"] = before["metadata"]["annotations"].clone();
         }
     }
 

@@ -8,7 +8,7 @@ use std::cell::Cell;
 use tokio::time::Instant;
 
 /// The time at which each run begins: 2026-01-01 00:00:00 UTC.
-pub const START: Timestamp = Timestamp(1_767_225_600_000);
+pub(crate) const START: Timestamp = Timestamp(1_767_225_600_000);
 
 thread_local! {
     static BEGAN: Cell<Option<Instant>> = const { Cell::new(None) };

@@ -291,7 +291,6 @@ fn object(pod: &Pod, set: &Key, owner: &Value) -> Value {
         "name": pod.name,
         "namespace": set.namespace,
         "labels": pod.labels,
-        "annotations": pod.annotations,
         "creationTimestamp": Time(pod.created).to_string(),
         "ownerReferences": [{
             "apiVersion": "apps/v1",
@@ -301,6 +300,9 @@ fn object(pod: &Pod, set: &Key, owner: &Value) -> Value {
             "controller": true,
         }],
     });
+    if !pod.annotations.is_null() {
+        metadata["annotations"] = pod.annotations.clone();
+    }
     if let Some(at) = pod.gone_at {
         metadata["deletionTimestamp"] = json!(Time(at).to_string());
     }

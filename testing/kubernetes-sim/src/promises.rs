@@ -516,6 +516,8 @@ impl Promises {
         let (old, new) = (&before.status, &after.status);
         let is_same = old.current_step_hash == new.current_step_hash
             && old.current_pod_hash == new.current_pod_hash
+            && new.stable_rs != new.current_pod_hash
+            && after.spec.rollback_window.is_none()
             && !old.promote_full;
         let (Some(from), Some(to)) = (old.current_step_index, new.current_step_index) else {
             return;
@@ -547,6 +549,23 @@ impl Promises {
         let (Some(before), Some(after)) = (of(before), of(after)) else {
             return;
         };
+        let limit = |name: &str| {
+            let mut metrics = after.spec.metrics.iter();
+            let metric = metrics.find(|metric| metric.name == name);
+            let limit = metric.and_then(|metric| metric.failure_limit.as_ref());
+            limit.map_or(0, sluice_argo::api::IntOrString::int_value)
+        };
+        let mut results = after.status.metric_results.iter();
+        let failed = results.find(|result| result.failed > limit(&result.name));
+        if let Some(failed) = failed
+            && after.status.phase.as_str() == "Successful"
+        {
+            let seen = format!(
+                "{} is successful after {} failures",
+                key.name, failed.failed
+            );
+            self.broken(view.now, "an analysis that failed is not successful", seen);
+        }
         let is_bad = |run: &AnalysisRun| matches!(run.status.phase.as_str(), "Failed" | "Error");
         if is_bad(&after) && !is_bad(&before) {
             self.reached.failed_analyses += 1;

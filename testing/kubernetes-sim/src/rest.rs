@@ -190,7 +190,8 @@ impl<'a> Rest<'a> {
         }
         for service in service_names(self.rollout) {
             let leads_to = self.leads_to(service);
-            if leads_to != hash {
+            // Without pods there is nothing to lead to.
+            if leads_to != hash && spec.replicas() > 0 {
                 return Some((
                     PROMISE,
                     format!("{service} leads to '{leads_to}', not to {hash}"),

@@ -91,6 +91,7 @@ impl Api for Connection {
     ) -> Result<Vec<Value>, ApiError> {
         self.ask(false, |world| {
             if *resource == POD {
+                world.tell(|| format!("pods of {selector} are listed"));
                 return Ok(world.cluster.list(&world.store, selector));
             }
             Ok(world
@@ -164,12 +165,18 @@ impl Api for Connection {
     }
 
     async fn replace(&self, key: &Key, object: &Value) -> Result<Value, ApiError> {
-        self.ask(true, |world| match world.store.replace(key, object)? {
-            Some(change) => {
-                world.done(Some(self.controller), &change);
-                Ok(change.after.unwrap_or_default())
+        self.ask(true, |world| {
+            let mut object = object.clone();
+            if let Some(bug) = world.bug {
+                bug.on_replace(world, key, &mut object);
             }
-            None => Ok(object.clone()),
+            match world.store.replace(key, &object)? {
+                Some(change) => {
+                    world.done(Some(self.controller), &change);
+                    Ok(change.after.unwrap_or_default())
+                }
+                None => Ok(object),
+            }
         })
         .await
     }
@@ -186,6 +193,7 @@ impl Api for Connection {
     async fn evict(&self, pod: &Key) -> Result<(), ApiError> {
         self.ask(true, |world| {
             if world.random.u8(..100) < 20 {
+                world.tell(|| format!("{pod} may not be evicted now"));
                 let message = "Cannot evict pod as it would violate the pod's disruption budget.";
                 return Err(ApiError::new(Reason::TooManyRequests, message));
             }

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use sluice_argo::api::Time;
 use sluice_kubernetes::api::{ApiError, Key, Notice, Patch, Reason};
-use sluice_kubernetes::resource::{ANALYSIS_RUN, EXPERIMENT, JOB, REPLICA_SET, ROLLOUT, Resource};
+use sluice_kubernetes::resource::{JOB, REPLICA_SET, ROLLOUT, Resource};
 use sluice_model::time::Timestamp;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -235,7 +235,7 @@ impl Store {
 
 /// Kinds whose status is written apart from the rest.
 fn has_status(resource: &Resource) -> bool {
-    [ROLLOUT, REPLICA_SET, ANALYSIS_RUN, EXPERIMENT].contains(resource)
+    [ROLLOUT, REPLICA_SET].contains(resource)
 }
 
 fn conflict(key: &Key) -> ApiError {

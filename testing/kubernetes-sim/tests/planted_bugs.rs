@@ -1,0 +1,52 @@
+//! A simulation that finds nothing proves nothing: each bug planted on purpose is found, by the promise that it
+//! breaks.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use sluice_kubernetes_sim::{Bug, Settings, soak};
+
+/// The seeds in which each bug must show itself.
+const SEEDS: u64 = 120;
+
+#[test]
+fn every_planted_bug_is_found() {
+    for (name, bug) in Bug::ALL {
+        let settings = Settings {
+            bug: Some(bug),
+            ..Settings::default()
+        };
+        let workers = std::thread::available_parallelism().unwrap().get();
+        let tally = soak::soak(1, SEEDS, workers, &settings);
+        let failure = tally
+            .failures
+            .first()
+            .unwrap_or_else(|| panic!("{name} was not found in {SEEDS} seeds"));
+        let expected: &[&str] = match bug {
+            Bug::ExceedsSurge => &["a canary has at most replicas and maxSurge pods"],
+            Bug::ScalesDownTooFar => &[
+                "a canary keeps replicas without maxUnavailable available",
+                "stable keeps the pods that its weight needs",
+                "the active ReplicaSet keeps its pods",
+            ],
+            Bug::KeepsWeightOnAbort => &["an abort leads users to stable"],
+            Bug::TrustsFailedAnalysis => &["an analysis that failed is not successful"],
+            Bug::LosesMessages => &[
+                "a controller does not write again and again",
+                "a Rollout comes to rest",
+            ],
+            Bug::NamesAtRandom => &["a template has one ReplicaSet"],
+            Bug::SwitchesEarly => &["a Service leads to available pods"],
+            Bug::LosesNotices => &[
+                "a Rollout comes to rest, and says why",
+                "a status counts the pods that there are",
+                "a status is about the newest spec",
+            ],
+            Bug::PromotesEarly => &["what becomes stable has all its pods"],
+        };
+        let promise = failure.violation.promise;
+        assert!(
+            expected.contains(&promise),
+            "{name} was found as `{promise}`, seed {}",
+            failure.seed
+        );
+    }
+}
