@@ -151,13 +151,12 @@ fn pods_that_are_about_to_end_are_not_given_up_twice() {
     let strategy =
         json!({"canary": {"maxSurge": 1, "maxUnavailable": 1, "steps": [{"pause": {}}]}});
     // The old one was scaled from 3 to 1 just now, and counted before.
-    let sets = vec![set("old", 1, 3), set("stable", 3, 3), set("new", 0, 0)];
+    let sets = vec![set("old", 1, 3), set("stable", 5, 3), set("new", 0, 0)];
     let world = world(rollout(strategy, json!({"currentStepIndex": 0})), sets, &[]);
-    let scaled = decide(&world, NOW).writes.into_iter().any(|write| {
-        matches!(write, Write::PatchReplicaSet { name, operations }
-            if name == "old" && operations.iter().any(|it| it["path"] == "/spec/replicas"))
-    });
-    assert!(!scaled, "only 4 of 5 pods serve, and at least 4 must");
+    assert!(
+        !is_scaled(&world, "old"),
+        "only 4 of 5 pods serve, and at least 4 must"
+    );
 }
 
 #[test]
@@ -172,4 +171,98 @@ fn an_active_service_that_was_created_again_leads_to_stable_first() {
         .into_iter()
         .any(|write| matches!(write, Write::Status(status) if status.stable_rs == "new"));
     assert!(!promoted, "nobody let the new revision go on");
+}
+
+#[test]
+fn right_after_an_update_stable_has_its_own_weight() {
+    let mut strategy = routed();
+    strategy["canary"]["dynamicStableScale"] = json!(true);
+    // The revision before became stable a moment ago, as a canary with all of the traffic.
+    let weights = json!({"weights": {
+        "canary": {"weight": 100, "serviceName": "canary", "podTemplateHash": "stable"},
+        "stable": {"weight": 0, "serviceName": "stable", "podTemplateHash": "old"},
+    }});
+    let begun = rollout(strategy, json!({"currentStepIndex": 0, "canary": weights}));
+    let sets = vec![set("old", 0, 0), set("stable", 5, 5), set("new", 0, 0)];
+    let world = world(begun, sets, &[("stable", "stable"), ("canary", "stable")]);
+    assert!(!is_scaled(&world, "stable"), "it has all of the traffic");
+}
+
+#[test]
+fn pods_are_not_given_up_on_counts_of_an_earlier_number() {
+    let strategy =
+        json!({"canary": {"maxSurge": 1, "maxUnavailable": 0, "steps": [{"pause": {}}]}});
+    let of = |generation: i64| {
+        let mut stable = set("stable", 5, 5);
+        stable.metadata.generation = Some(generation);
+        stable.status.observed_generation = 1;
+        let sets = vec![set("old", 1, 1), stable, set("new", 0, 0)];
+        let status = json!({"currentStepIndex": 0});
+        world(rollout(strategy.clone(), status), sets, &[])
+    };
+    assert!(is_scaled(&of(1), "old"));
+    assert!(
+        !is_scaled(&of(2), "old"),
+        "stable may have shrunk and grown since"
+    );
+}
+
+#[test]
+fn a_fast_rollback_outgrows_its_preview() {
+    let strategy = json!({"blueGreen": {
+        "activeService": "active",
+        "previewReplicaCount": 2,
+        "prePromotionAnalysis": {"templates": []},
+    }});
+    let mut back = rollout(strategy, json!({"blueGreen": {"activeSelector": "stable"}}));
+    back.spec.rollback_window = serde_json::from_value(json!({"revisions": 2})).unwrap();
+    let mut older = set("new", 2, 2);
+    older.metadata.creation_timestamp = set("old", 0, 0).metadata.creation_timestamp;
+    let world = world(
+        back,
+        vec![set("stable", 5, 5), older],
+        &[("active", "stable")],
+    );
+    let is_past_preview = decide(&world, NOW).writes.into_iter().any(
+        |write| matches!(write, Write::Status(status) if status.blue_green.scale_up_preview_check_point),
+    );
+    assert!(is_past_preview);
+}
+
+#[test]
+fn a_paused_update_does_not_say_that_it_is_complete() {
+    let strategy = json!({"blueGreen": {
+        "activeService": "active",
+        "postPromotionAnalysis": {"templates": []},
+    }});
+    let mut paused = rollout(strategy, json!({"blueGreen": {"activeSelector": "new"}}));
+    paused.spec.paused = true;
+    let mut world = world(
+        paused,
+        vec![set("stable", 5, 5), set("new", 5, 5)],
+        &[("active", "new")],
+    );
+    for _ in 0..10 {
+        let status = decide(&world, NOW)
+            .writes
+            .into_iter()
+            .rev()
+            .find_map(|write| match write {
+                Write::Status(status) => Some(status),
+                _ => None,
+            });
+        match status {
+            Some(status) => world.rollout.status = *status,
+            None => return,
+        }
+    }
+    panic!("it is written again and again");
+}
+
+/// Whether a decision changes the number of a ReplicaSet's pods.
+fn is_scaled(world: &World, set: &str) -> bool {
+    decide(world, NOW).writes.into_iter().any(|write| {
+        matches!(write, Write::PatchReplicaSet { name, operations }
+            if name == set && operations.iter().any(|it| it["path"] == "/spec/replicas"))
+    })
 }
