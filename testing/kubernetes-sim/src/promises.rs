@@ -4,6 +4,7 @@
 //! write, each may believe in numbers that the other just changed.
 
 use crate::cluster::{Cluster, Count};
+use crate::manifests::{NAMESPACE, ingress};
 use crate::store::{Change, Store};
 use serde_json::Value;
 use sluice_argo::api::{AnalysisRun, POD_TEMPLATE_HASH_LABEL, Rollout, TrafficWeights};
@@ -11,6 +12,7 @@ use sluice_argo::workload::MoveBounds;
 use sluice_kubernetes::api::Key;
 use sluice_kubernetes::resource::{ANALYSIS_RUN, REPLICA_SET, ROLLOUT, SERVICE};
 use sluice_model::time::Timestamp;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, VecDeque};
 
 /// How late a controller may hear of something, in milliseconds, the time of its own turn included.
@@ -211,6 +213,9 @@ impl Promises {
             }
             (resource, Some(before), Some(after)) if *resource == SERVICE => {
                 self.switched(key, before, after, view);
+            }
+            (resource, before, Some(after)) if *resource == ingress() => {
+                self.routed(before.as_ref(), after, view);
             }
             (resource, Some(before), Some(after)) if *resource == ROLLOUT => {
                 self.status(before, after, view);
@@ -439,7 +444,6 @@ impl Promises {
             return;
         };
         self.reached.aborts += u64::from(after.status.abort && !before.status.abort);
-        self.routed(&before, &after, view);
         let (old, new) = (&before.status.stable_rs, &after.status.stable_rs);
         if !old.is_empty() && old != new {
             self.reached.promotions += 1;
@@ -449,36 +453,47 @@ impl Promises {
         }
     }
 
-    /// Pods before traffic.
-    fn routed(&mut self, before: &Rollout, after: &Rollout, view: View<'_>) {
-        let (Some(canary), Some(old), Some(new)) = (
-            &after.spec.strategy.canary,
-            &before.status.canary.weights,
-            &after.status.canary.weights,
-        ) else {
+    /// Pods before traffic: what a router leads to a Service arrives at the pods that it selects.
+    fn routed(&mut self, before: Option<&Value>, after: &Value, view: View<'_>) {
+        let Some(rollout) = view.owner(after, NAMESPACE) else {
+            return;
+        };
+        let Some(canary) = &rollout.spec.strategy.canary else {
             return;
         };
         if view.lost_pods() || view.is_crossing() {
             return;
         }
-        let bounds = self.recent(after, view.now);
+        let (from, to) = (before.map_or(0, canary_weight), canary_weight(after));
+        let bounds = self.recent(&rollout, view.now);
         let is_sized = canary
             .steps
             .iter()
             .any(|step| step.set_canary_scale.is_some());
-        for hash in [&new.canary.pod_template_hash, &new.stable.pod_template_hash] {
-            let (from, to) = (weight_of(old, hash), weight_of(new, hash));
-            if hash.is_empty() || to <= from || bounds.replicas == 0 {
-                continue;
-            }
-            let of_weight = to * bounds.replicas / canary.max_traffic_weight();
-            let needed = if is_sized { 1 } else { of_weight.max(1) };
-            let available = view.of_hash(after, hash).map_or(0, |count| count.available);
-            if available < needed {
-                let seen =
-                    format!("{hash} gets {to} after {from}, with {available} of {needed} pods");
-                self.broken(view.now, "traffic follows pods", seen);
-            }
+        let (service, weight) = match to.cmp(&from) {
+            Ordering::Greater => (&canary.canary_service, to),
+            Ordering::Less => (&canary.stable_service, 100 - to),
+            Ordering::Equal => return,
+        };
+        if bounds.replicas == 0 {
+            return;
+        }
+        let of_weight = (weight * bounds.replicas / 100).max(1);
+        let needed = if is_sized && to > from { 1 } else { of_weight };
+        let key = Key::new(SERVICE, NAMESPACE, service);
+        let hash = view.store.get(&key).map(selected).unwrap_or_default();
+        if hash.is_empty() {
+            // It was created again, and selects all pods.
+            return;
+        }
+        let available = view
+            .of_hash(&rollout, hash)
+            .map_or(0, |count| count.available);
+        if available < needed {
+            let seen = format!(
+                "from {from} to {to}: {service} leads {weight} to {hash}, with {available} of {needed} pods"
+            );
+            self.broken(view.now, "traffic follows pods", seen);
         }
     }
 
@@ -579,6 +594,13 @@ pub(crate) fn selected(service: &Value) -> &str {
     service["spec"]["selector"][POD_TEMPLATE_HASH_LABEL]
         .as_str()
         .unwrap_or_default()
+}
+
+/// The weight that a canary's Ingress has; 0 without one.
+pub(crate) fn canary_weight(ingress: &Value) -> i32 {
+    let annotations = &ingress["metadata"]["annotations"];
+    let text = annotations["nginx.ingress.kubernetes.io/canary-weight"].as_str();
+    text.and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
 fn weight_of(weights: &TrafficWeights, hash: &str) -> i32 {

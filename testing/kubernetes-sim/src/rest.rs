@@ -2,7 +2,7 @@
 //! to stay, its status tells the truth, and says why.
 
 use crate::manifests::{NAME, NAMESPACE, ingress, key, rollout_key};
-use crate::promises::selected;
+use crate::promises::{canary_weight, selected};
 use crate::world::World;
 use serde_json::Value;
 use sluice_argo::api::{POD_TEMPLATE_HASH_LABEL, Rollout};
@@ -63,15 +63,9 @@ impl<'a> Rest<'a> {
     }
 
     /// The weight that the canary's Ingress really has.
-    fn weight(&self) -> i64 {
-        let ingress = self
-            .world
-            .store
-            .get(&key(ingress(), &format!("{NAME}-shop-canary")));
-        let text = ingress.and_then(|ingress| {
-            ingress["metadata"]["annotations"]["nginx.ingress.kubernetes.io/canary-weight"].as_str()
-        });
-        text.and_then(|text| text.parse().ok()).unwrap_or(0)
+    fn weight(&self) -> i32 {
+        let ingress = key(ingress(), &format!("{NAME}-shop-canary"));
+        self.world.store.get(&ingress).map_or(0, canary_weight)
     }
 
     fn phase(&self) -> Option<(&'static str, String)> {
