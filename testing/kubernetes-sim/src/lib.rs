@@ -14,6 +14,7 @@ mod clock;
 mod cluster;
 mod manifests;
 mod metrics;
+mod mishaps;
 mod promises;
 mod rest;
 pub mod run;

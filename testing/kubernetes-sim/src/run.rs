@@ -1,14 +1,14 @@
 //! One run: a cluster, controllers and users by a seed, with every promise watched.
 //!
 //! The production loops run on tokio's paused clock: whoever waits, waits for simulated time, and nothing of it
-//! passes while somebody has something to do. `weather` is what goes wrong, `users` what is asked for,
+//! passes while somebody has something to do. `weather` and `mishaps` are what goes wrong, `users` what is asked for,
 //! `promises` and `rest` what must hold.
 
 use crate::bugs::Bug;
 use crate::clock;
 use crate::manifests::{self, rollout_key};
 use crate::metrics::Metrics;
-use crate::promises::{LATE_MS, Reached, Violation};
+use crate::promises::{Reached, Violation};
 use crate::rest;
 use crate::server::Connection;
 use crate::users::{self, Missing};
@@ -70,20 +70,20 @@ pub struct RunReport {
 }
 
 /// A controller that runs.
-struct Running {
-    controller: usize,
+pub(crate) struct Running {
+    pub(crate) controller: usize,
     task: JoinHandle<()>,
 }
 
-struct Run {
-    world: Arc<Mutex<World>>,
+pub(crate) struct Run {
+    pub(crate) world: Arc<Mutex<World>>,
     /// The one that leads, unless it was killed.
-    leads: Option<Running>,
+    pub(crate) leads: Option<Running>,
     /// One that lost the lead and does not know yet, and when it is gone.
-    old: Option<(Running, i64)>,
+    pub(crate) old: Option<(Running, i64)>,
     /// When another controller starts.
     starts_at: i64,
-    missing: Vec<Missing>,
+    pub(crate) missing: Vec<Missing>,
     random: Rng,
 }
 
@@ -127,7 +127,7 @@ async fn simulate(seed: u64, settings: &Settings) -> RunReport {
 }
 
 impl Run {
-    fn lock(&self) -> MutexGuard<'_, World> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -189,7 +189,7 @@ impl Run {
     }
 
     /// Another controller begins, with nothing known.
-    fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         let mut world = self.lock();
         let controller = world.seats.len();
         let mut seat = Seat::default();
@@ -238,86 +238,6 @@ impl Run {
         } else {
             users::update(&mut world);
         }
-    }
-
-    fn mishap(&mut self, now: i64) {
-        let at = |span: i64| clock::now().shifted(span);
-        let mut world = self.lock();
-        let span = world.random.i64(500..=20_000);
-        match world.random.u8(..9) {
-            0 if world.weather.has(Fault::ServerRestarts) => {
-                world.tell(|| format!("the API server is away for {span} ms"));
-                world.away_until = at(span);
-                world.break_watches();
-                world.store.compact();
-            }
-            1 if world.weather.has(Fault::Conflicts) => {
-                world.tell(|| format!("conflicts for {span} ms"));
-                world.storm_until = at(span);
-            }
-            2 if world.weather.has(Fault::StaleWatches) => {
-                world.tell(|| format!("controllers hear nothing for {span} ms"));
-                for seat in &mut world.seats {
-                    seat.deaf_until = at(span);
-                }
-            }
-            3 if world.weather.has(Fault::Crashes) => {
-                if let Some(seat) = world.seats.last_mut() {
-                    seat.is_dead = true;
-                }
-                world.tell(|| "the controller is killed".to_owned());
-            }
-            4 if world.weather.has(Fault::LeaderChanges) && self.old.is_none() => {
-                drop(world);
-                self.change_leader(now, span);
-            }
-            5 if world.weather.has(Fault::DeletedObjects) => {
-                let missing = users::delete_something(&mut world, now);
-                drop(world);
-                self.missing.extend(missing);
-            }
-            6 if world.weather.has(Fault::Quotas) => {
-                let quota = world.random.usize(0..=10);
-                let limited = world.cluster.quota.is_none();
-                world.cluster.quota = limited.then_some(quota);
-                world.tell(|| format!("the quota is {:?}", limited.then_some(quota)));
-            }
-            7 if world.weather.has(Fault::LostPods) => {
-                world.tell(|| "pods are lost".to_owned());
-                let World {
-                    cluster, random, ..
-                } = &mut *world;
-                cluster.lose(random, clock::now());
-            }
-            8 if world.weather.has(Fault::RefusedReplicaSets) => {
-                world.tell(|| format!("ReplicaSets are refused for {span} ms"));
-                world.refuses_until = at(span);
-            }
-            _ if world.weather.has(Fault::BlindMetrics) => {
-                world.tell(|| format!("metrics are away for {span} ms"));
-                world.blind_until = at(span);
-            }
-            _ => {}
-        }
-    }
-
-    /// Another controller leads; the old one hears nothing, and goes on for a while.
-    fn change_leader(&mut self, now: i64, span: i64) {
-        let Some(old) = self.leads.take() else { return };
-        let mut world = self.lock();
-        let until = clock::now().shifted(span);
-        world.seats[old.controller].deaf_until = until;
-        world.crossing_until = until.shifted(LATE_MS);
-        world.promises.reached.takeovers += 1;
-        world.tell(|| {
-            format!(
-                "controller {} loses the lead, and ends after {span} ms",
-                old.controller
-            )
-        });
-        drop(world);
-        self.old = Some((old, now + span));
-        self.start();
     }
 
     /// Nothing goes wrong any more, and nobody asks for anything.
