@@ -6,8 +6,7 @@ use crate::weather::Fault;
 use crate::world::World;
 use sluice_argo::api::Metric;
 use sluice_argo::condition::Value;
-use sluice_kubernetes::{Answer, Answering, Measure};
-use sluice_model::time::Timestamp;
+use sluice_kubernetes::{Answer, Answering, Meaning, Measure, Question};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -56,15 +55,16 @@ impl Metrics {
 }
 
 impl Measure for Metrics {
-    fn measure<'a>(&'a self, metric: &'a Metric, _: &'a str, _: Timestamp) -> Answering<'a> {
-        let (way, reply) = self.reply(metric);
+    fn measure<'a>(&'a self, question: Question<'a>) -> Answering<'a> {
+        let (way, reply) = self.reply(question.metric);
         Box::pin(async move {
             tokio::time::sleep(way).await;
             match reply {
                 Reply::Value(value) => Ok(Answer {
                     text: format!("{value:?}"),
-                    value,
+                    meaning: Meaning::ByConditions(value),
                     metadata: BTreeMap::new(),
+                    notes: BTreeMap::new(),
                 }),
                 Reply::Error => Err("connection refused".to_owned()),
                 Reply::Nothing => std::future::pending().await,

@@ -3,11 +3,12 @@
 use crate::api::{Api, ApiError, Key, Reason};
 use crate::cache::Cache;
 use crate::job;
-use crate::measure::{self, Measure};
+use crate::lookup::{ApiLookup, SecretKeys};
+use crate::measure::{self, Measure, Question};
 use crate::queue::{Outcome, Queue};
 use crate::reconcile::{Look, Reconciler};
 use crate::resource::{JOB, SECRET};
-use serde_json::{Value, json};
+use serde_json::json;
 use sluice_argo::analysis_run::{Measured, RunInput, Task, Work, decide};
 use sluice_argo::api::{AnalysisRun, Measurement};
 use sluice_argo::arguments::{Secrets, secret_references};
@@ -230,8 +231,8 @@ impl<A: Api + Clone> Analyst<A> {
         for reference in secret_references(&run.spec.args) {
             let key = Key::new(SECRET, &run.metadata.namespace, &reference.name);
             match self.api.get(&key).await {
-                Ok(object) => match secret_value(&object, &reference.key) {
-                    Some(value) => secrets.insert(reference, value),
+                Ok(object) => match SecretKeys::of(&object).get(&reference.key) {
+                    Some(value) => secrets.insert(reference, value.to_owned()),
                     None => secrets.insert_missing(
                         reference,
                         format!(
@@ -250,13 +251,6 @@ impl<A: Api + Clone> Analyst<A> {
     }
 }
 
-/// A key of a Secret, decoded.
-fn secret_value(secret: &Value, key: &str) -> Option<String> {
-    let encoded = secret.get("data")?.get(key)?.as_str()?;
-    let bytes = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, encoded).ok()?;
-    String::from_utf8(bytes).ok()
-}
-
 async fn carry_out<A: Api>(
     api: &A,
     source: &dyn Measure,
@@ -272,12 +266,19 @@ async fn carry_out<A: Api>(
                 let started = job::start(api, run, metric, job, clock()).await;
                 (started, BTreeMap::new())
             }
-            (Work::Start, None) => {
-                measure::measure(source, metric, &run.metadata.namespace, clock).await
-            }
-            (Work::Resume, _) => {
+            (Work::Resume, Some(_)) => {
                 let looked = job::resume(api, run, before(), clock()).await;
                 (looked, BTreeMap::new())
+            }
+            (Work::Start | Work::Resume, None) => {
+                let question = Question {
+                    metric,
+                    run,
+                    before: task.measurement.as_ref(),
+                    lookup: &ApiLookup(api),
+                    now: clock(),
+                };
+                measure::measure(source, question, clock).await
             }
             (Work::Terminate, _) => {
                 let ended = job::terminate(api, run, before(), clock()).await;
