@@ -1,7 +1,9 @@
-//! The `sluice` binary: thin. `cli` is what a user types, `daemon` is `sluice up`, `demo` the
+//! The `sluice` binary: thin. `cli` is what a user types, `daemon` is `sluice up`,
+//! `controller` what `sluice controller` connects, `demo` the
 //! demonstration, `view` what people see.
 
 mod cli;
+mod controller;
 mod daemon;
 mod demo;
 mod out;

@@ -3,20 +3,13 @@
 use super::args::ControllerArgs;
 use super::failure::{Exit, Failure};
 use super::serve::{log_messages, serving_runtime};
-use sluice_argo::api::Metric;
-use sluice_kubernetes::{
-    Answering, ConnectError, Controller, Election, Ended, Measure, Options, connect,
-};
-use sluice_model::time::Timestamp;
+use crate::controller::{Environment, Servers};
+use sluice_kubernetes::{ConnectError, Controller, Election, Ended, Options, connect};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Where a pod finds its namespace.
-const OWN_NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
-/// The namespace of the Lease outside of a cluster.
-const DEFAULT_NAMESPACE: &str = "argo-rollouts";
 /// As Argo's controller: how long a Lease holds, how long its holder may miss to renew it, and between tries.
 const LEASE: Duration = Duration::from_secs(15);
 const LEASE_DEADLINE: Duration = Duration::from_secs(10);
@@ -31,8 +24,10 @@ async fn run(args: ControllerArgs) -> Result<ExitCode, Failure> {
     let client = connect(args.kubeconfig.as_deref(), args.context.as_deref())
         .await
         .map_err(|error| no_cluster(&error))?;
+    let environment = Environment::of_process();
+    let own_namespace = environment.namespace.clone();
     let election = args.leader_elect.then(|| Election {
-        namespace: args.leader_elect_namespace.unwrap_or_else(own_namespace),
+        namespace: args.leader_elect_namespace.unwrap_or(own_namespace),
         name: args.leader_elect_name,
         identity: identity(),
         duration: LEASE,
@@ -45,7 +40,8 @@ async fn run(args: ControllerArgs) -> Result<ExitCode, Failure> {
         workers: usize::from(args.workers),
         election,
     };
-    let (controller, wanted) = Controller::new(client, options, Arc::new(Servers));
+    let servers = Servers::new(environment);
+    let (controller, wanted) = Controller::new(client, options, Arc::new(servers));
     let stop = stopped().map_err(|cause| {
         let message = format!("signals cannot be received: {cause}");
         Failure::new(Exit::Failed, "no-signals", message)
@@ -60,20 +56,6 @@ async fn run(args: ControllerArgs) -> Result<ExitCode, Failure> {
     }
 }
 
-/// Metric servers.
-struct Servers;
-
-impl Measure for Servers {
-    fn measure<'a>(&'a self, metric: &'a Metric, _: &'a str, _: Timestamp) -> Answering<'a> {
-        Box::pin(async move {
-            Err(format!(
-                "the provider of metric `{}` is not known to this controller yet",
-                metric.name
-            ))
-        })
-    }
-}
-
 fn no_cluster(error: &ConnectError) -> Failure {
     let message = error.to_string();
     match error {
@@ -84,13 +66,6 @@ fn no_cluster(error: &ConnectError) -> Failure {
         ConnectError::Silent(_) => Failure::new(Exit::Missing, "no-cluster", message)
             .with_help("try `kubectl version` with the same kubeconfig"),
     }
-}
-
-fn own_namespace() -> String {
-    std::fs::read_to_string(OWN_NAMESPACE).map_or_else(
-        |_| DEFAULT_NAMESPACE.to_owned(),
-        |text| text.trim().to_owned(),
-    )
 }
 
 /// A name that no other candidate has: the host's and a number drawn by chance.

@@ -1,0 +1,8 @@
+//! Providers as an analysis run meets them: servers that speak the documented protocols, and what they are asked
+//! and give to conditions.
+
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+mod refused;
+pub(super) mod support;
+mod values;
