@@ -1,7 +1,8 @@
 //! The part `metrics`: metric sources against a real Prometheus and a real Graphite.
 //!
 //! The tests are those that are marked `#[ignore = "part metrics: …"]` in the crate of the metric
-//! sources, and in the app's `tests/queries.rs`, where releases are judged by them. Prometheus is found on `PATH`; Graphite is Python's package, in the user's cache folder.
+//! sources, in the app's `tests/queries.rs`, where releases are judged by them, and among the unit tests of its
+//! `controller`, where analysis runs are. Prometheus is found on `PATH`; Graphite is Python's package, in the user's cache folder.
 
 use super::tally::Tally;
 use super::{Context, rust};
@@ -78,6 +79,16 @@ pub(super) fn run(context: &Context<'_>) -> Result<Tally> {
     if has_prometheus {
         let releases = ["-p", "sluice", "--test", "queries", "--", "--ignored"];
         tally.add(&rust::test(context, &releases, &variables)?);
+        let runs = [
+            "-p",
+            "sluice",
+            "--bin",
+            "sluice",
+            "--",
+            "--ignored",
+            "real_prometheus",
+        ];
+        tally.add(&rust::test(context, &runs, &variables)?);
     }
     tally.add(&skips);
     Ok(tally)

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod accounts;
+mod real_prometheus;
 mod refused;
 pub(super) mod support;
 mod values;

@@ -16,6 +16,9 @@ use tokio::net::{TcpListener, TcpStream};
 /// 2026-11-21T15:06:07Z.
 pub(in crate::controller) const NOW: Timestamp = Timestamp(1_795_273_567_000);
 
+/// Far longer than any wait here takes, on a busy machine too.
+pub(in crate::controller) const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A request as the server got it: `POST /path?a=b`, its headers with names in lower case, and its body.
 #[derive(Clone, Debug)]
 pub(in crate::controller) struct Got {
