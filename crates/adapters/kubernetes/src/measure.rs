@@ -117,3 +117,107 @@ pub(crate) fn fail(measurement: &mut Measurement, cause: String) {
     measurement.phase = AnalysisPhase::Error;
     measurement.message = cause;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lookup::{Reading, SecretKeys};
+
+    const NOW: Timestamp = Timestamp(1_795_273_567_000);
+
+    /// A cluster in which nothing is.
+    struct Nowhere;
+
+    impl Lookup for Nowhere {
+        fn secret<'a>(&'a self, _: &'a str, _: &'a str) -> Reading<'a, SecretKeys> {
+            Box::pin(async { Err("there is no Secret".to_owned()) })
+        }
+
+        fn canary_weight<'a>(&'a self, _: &'a AnalysisRun) -> Reading<'a, Option<f64>> {
+            Box::pin(async { Ok(None) })
+        }
+    }
+
+    struct Says(Result<Meaning, String>);
+
+    impl Measure for Says {
+        fn measure<'a>(&'a self, _: Question<'a>) -> Answering<'a> {
+            Box::pin(async {
+                Ok(Answer {
+                    text: "text".to_owned(),
+                    meaning: self.0.clone()?,
+                    metadata: BTreeMap::new(),
+                    notes: BTreeMap::from([("kept".to_owned(), "new".to_owned())]),
+                })
+            })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_measurement_ends_by_conditions_or_by_its_provider_or_is_looked_at_again() {
+        let later = NOW.after(Duration::from_secs(30));
+        let decided = |phase| Ok(Meaning::Decided(phase, "why".to_owned()));
+        for (says, phase, kept) in [
+            (
+                Ok(Meaning::ByConditions(condition::Value::Float(1.0))),
+                AnalysisPhase::Successful,
+                "new",
+            ),
+            (
+                Ok(Meaning::ByConditions(condition::Value::Float(0.0))),
+                AnalysisPhase::Failed,
+                "new",
+            ),
+            (
+                Ok(Meaning::ByConditions("a".into())),
+                AnalysisPhase::Error,
+                "new",
+            ),
+            (
+                decided(AnalysisPhase::Inconclusive),
+                AnalysisPhase::Inconclusive,
+                "new",
+            ),
+            (
+                Ok(Meaning::Unfinished(later, "why".to_owned())),
+                AnalysisPhase::Running,
+                "new",
+            ),
+            // What was noted before an error is there for the next measurement.
+            (Err("no answer".to_owned()), AnalysisPhase::Error, "old"),
+        ] {
+            let metric = Metric {
+                success_condition: "result > 0.5".to_owned(),
+                ..Metric::default()
+            };
+            let before = Measurement {
+                started_at: Some(Time(Timestamp(0))),
+                resume_at: Some(Time(NOW)),
+                metadata: BTreeMap::from([("kept".to_owned(), "old".to_owned())]),
+                ..Measurement::default()
+            };
+            let question = Question {
+                metric: &metric,
+                run: &AnalysisRun::default(),
+                before: Some(&before),
+                lookup: &Nowhere,
+                now: NOW,
+            };
+            let (measured, _) = measure(&Says(says.clone()), question, || NOW).await;
+            assert_eq!(measured.phase, phase, "{says:?}");
+            assert_eq!(measured.started_at, before.started_at, "{says:?}");
+            assert_eq!(measured.metadata["kept"], kept, "{says:?}");
+            let is_over = phase != AnalysisPhase::Running;
+            assert_eq!(
+                measured.finished_at,
+                is_over.then_some(Time(NOW)),
+                "{says:?}"
+            );
+            assert_eq!(
+                measured.resume_at,
+                (!is_over).then_some(Time(later)),
+                "{says:?}"
+            );
+        }
+    }
+}
