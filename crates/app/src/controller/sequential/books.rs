@@ -16,7 +16,7 @@ use sluice_model::{
 };
 use std::collections::BTreeMap;
 
-/// Most series of one counter: each is kept in the run's status.
+/// Most series of one counter: each is kept in the run's status, and as many that are gone.
 pub(super) const SERIES_MAX: usize = 100;
 /// Most weights of a run: more than a Rollout has steps.
 const WEIGHTS_MAX: usize = 64;
@@ -99,11 +99,11 @@ impl Books {
             .map(|(before, now)| growth(before, now))
             .collect();
         for (before, now) in self.shown.iter_mut().zip(shown) {
-            // One that does not show for a while is the same when it is back.
-            before.extend(now);
-            if before.len() > SERIES_MAX * 2 {
-                return Err(too_many(before.len()));
+            // One that does not show for a while is the same when it is back, unless too many came and went.
+            if before.len() > SERIES_MAX {
+                before.retain(|series, _| now.contains_key(series));
             }
+            before.extend(now);
         }
         if !was_settled {
             return Ok(());

@@ -115,8 +115,8 @@ impl Config {
             None => SAMPLES_MIN,
             Some(number) => within("samplesMin", number, (1.0, 1e12)).map_err(wrong)? as u64,
         };
-        let optional = !written.within.0.is_empty();
-        let last = duration(NAME, "within", &written.within, EVERY)?;
+        let has_end = !written.within.0.is_empty();
+        let longest = duration(NAME, "within", &written.within, EVERY)?;
         for (field, query) in [
             ("canary.total", &written.canary.total),
             ("canary.bad", &written.canary.bad),
@@ -135,7 +135,7 @@ impl Config {
             samples_min,
             every: duration(NAME, "every", &written.every, EVERY)?.max(Duration::from_secs(1)),
             settle: duration(NAME, "settle", &written.settle, SETTLE)?,
-            within: optional.then_some(last),
+            within: has_end.then_some(longest),
             prometheus: written.prometheus,
             canary: written.canary,
             stable: written.stable,
@@ -177,7 +177,7 @@ impl Written {
 }
 
 impl Number {
-    /// The number; a percentage is one of `whole`.
+    /// The number; `per_cent` is what a percent sign stands for.
     fn read(&self, field: &str, per_cent: f64) -> Result<f64, String> {
         let text = match self {
             Number::Number(number) => return Ok(*number),

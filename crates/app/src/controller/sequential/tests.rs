@@ -181,6 +181,22 @@ fn counters_that_begin_again_lose_nothing_but_what_was_never_shown() {
     assert_eq!(watch.requests()[0]["canaryRequests"], 100 + 7 + 5 + 1);
 }
 
+#[test]
+fn pods_that_come_and_go_for_days_do_not_fill_the_status() {
+    let mut watch = Watch::of(written(json!({"settle": "1s"})));
+    let weight = Weight::from_percent(10.0).unwrap();
+    let mut most = 0;
+    for look in 0..2_000 {
+        let shown = BTreeMap::from([(format!("pod-{look}"), 1.0)]);
+        let nothing = BTreeMap::new;
+        let answer = watch.show([shown, nothing(), nothing(), nothing()], weight);
+        most = most.max(answer.notes[NAME].len());
+    }
+    // All but the first two looks counted.
+    assert_eq!(watch.requests()[0]["canaryRequests"], 1_998);
+    assert!(most < 4_096, "{most}");
+}
+
 fn vector(value: f64) -> String {
     format!(
         r#"{{"status":"success","data":{{"resultType":"vector","result":[{{"metric":{{"pod":"a"}},"value":[1,"{value}"]}}]}}}}"#
