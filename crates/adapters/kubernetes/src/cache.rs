@@ -157,6 +157,20 @@ impl Cache {
         parse(key, objects.by_key.get(key)?)
     }
 
+    /// The keys of all objects of a kind, in their order.
+    #[must_use]
+    pub(crate) fn keys(&self, resource: &Resource) -> Vec<Key> {
+        let objects = self.read();
+        let keys = objects.by_key.keys();
+        let mut keys: Vec<Key> = keys
+            .filter(|key| key.resource == *resource)
+            .cloned()
+            .collect();
+        drop(objects);
+        keys.sort_unstable();
+        keys
+    }
+
     /// The version of an object that is known.
     #[must_use]
     pub(crate) fn version(&self, key: &Key) -> Option<u64> {

@@ -2,7 +2,9 @@
 
 use crate::api::{Api, ApiError, Feed, Key, Notice, Page, Patch, Reason};
 use crate::leadership::Leadership;
-use crate::resource::Resource;
+use crate::limit::Limit;
+use crate::requests::{Requests, Verb};
+use crate::resource::{LEASE, Resource};
 use futures_util::{Stream, StreamExt};
 use http::{Method, Request};
 use kube::Client;
@@ -10,7 +12,6 @@ use kube::core::WatchEvent;
 use serde_json::{Value, json};
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// The deadline of each request but watches.
@@ -26,48 +27,59 @@ pub(crate) struct ClusterApi {
     client: Client,
     leadership: Arc<Leadership>,
     requests: Arc<Requests>,
-}
-
-/// How many requests were made, by what they were for.
-#[derive(Debug, Default)]
-pub(crate) struct Requests {
-    /// Reads of one object, and lists.
-    pub(crate) reads: AtomicU64,
-    /// Writes.
-    pub(crate) writes: AtomicU64,
-    /// Watches that were begun.
-    pub(crate) watches: AtomicU64,
+    /// How fast requests may follow each other; as fast as they can when absent.
+    limit: Option<Arc<Limit>>,
 }
 
 impl ClusterApi {
     /// An API server behind a client.
     #[must_use]
-    pub(crate) fn new(client: Client, leadership: Arc<Leadership>) -> Self {
+    pub(crate) fn new(
+        client: Client,
+        leadership: Arc<Leadership>,
+        limit: Option<Arc<Limit>>,
+    ) -> Self {
         ClusterApi {
             client,
             leadership,
             requests: Arc::default(),
+            limit,
         }
     }
 
     /// How many requests were made.
     #[must_use]
-    pub(crate) fn requests(&self) -> &Requests {
+    pub(crate) fn requests(&self) -> &Arc<Requests> {
         &self.requests
     }
 
     async fn send(
         &self,
-        method: Method,
+        verb: Verb,
+        resource: &Resource,
         path: String,
         body: Option<(&str, Value)>,
     ) -> Result<Value, ApiError> {
-        let counter = if method == Method::GET {
-            &self.requests.reads
-        } else {
-            &self.requests.writes
+        if let Some(limit) = &self.limit {
+            limit.wait().await;
+        }
+        self.send_now(verb, resource, path, body).await
+    }
+
+    async fn send_now(
+        &self,
+        verb: Verb,
+        resource: &Resource,
+        path: String,
+        body: Option<(&str, Value)>,
+    ) -> Result<Value, ApiError> {
+        let method = match verb {
+            Verb::Get | Verb::List | Verb::Watch => Method::GET,
+            Verb::Create => Method::POST,
+            Verb::Update => Method::PUT,
+            Verb::Patch => Method::PATCH,
+            Verb::Delete => Method::DELETE,
         };
-        counter.fetch_add(1, Ordering::Relaxed);
         let mut request = Request::builder().method(method).uri(path);
         let body = match body {
             Some((content_type, body)) => {
@@ -79,14 +91,32 @@ impl ClusterApi {
         let request = request
             .body(body)
             .map_err(|cause| ApiError::new(Reason::Refused, cause.to_string()))?;
-        deadline(self.client.request::<Value>(request))
+        deadline(self.count(verb, resource, self.client.request::<Value>(request)))
             .await
             .map_err(|cause| cause.unwrap_or_else(timed_out))
     }
 
+    /// Counts a request by its answer; one without an answer, with the status 0.
+    async fn count<T>(
+        &self,
+        verb: Verb,
+        resource: &Resource,
+        request: impl Future<Output = kube::Result<T>>,
+    ) -> kube::Result<T> {
+        let counted = self.requests.begin(verb, resource);
+        let answer = request.await;
+        counted.answered(match &answer {
+            Ok(_) => verb.success(),
+            Err(kube::Error::Api(status)) => status.code,
+            Err(_) => 0,
+        });
+        answer
+    }
+
     async fn change(
         &self,
-        method: Method,
+        verb: Verb,
+        resource: &Resource,
         path: String,
         body: Option<(&str, Value)>,
     ) -> Result<Value, ApiError> {
@@ -96,7 +126,7 @@ impl ClusterApi {
                 "another controller may lead by now; nothing is written any more",
             ));
         }
-        self.send(method, path, body).await
+        self.send(verb, resource, path, body).await
     }
 }
 
@@ -175,7 +205,8 @@ const JSON: &str = "application/json";
 
 impl Api for ClusterApi {
     async fn get(&self, key: &Key) -> Result<Value, ApiError> {
-        self.send(Method::GET, path_of(key), None).await
+        self.send(Verb::Get, &key.resource, path_of(key), None)
+            .await
     }
 
     async fn list(
@@ -189,7 +220,7 @@ impl Api for ClusterApi {
             resource.path(Some(namespace)),
             encoded(selector)
         );
-        let mut list = self.send(Method::GET, path, None).await?;
+        let mut list = self.send(Verb::List, resource, path, None).await?;
         Ok(match list.get_mut("items").map(Value::take) {
             Some(Value::Array(items)) => items,
             _ => Vec::new(),
@@ -203,7 +234,7 @@ impl Api for ClusterApi {
         object: &Value,
     ) -> Result<Value, ApiError> {
         let path = resource.path(Some(namespace));
-        self.change(Method::POST, path, Some((JSON, object.clone())))
+        self.change(Verb::Create, resource, path, Some((JSON, object.clone())))
             .await
     }
 
@@ -221,18 +252,21 @@ impl Api for ClusterApi {
             Patch::Merge(patch) => ("application/merge-patch+json", patch.clone()),
             Patch::Operations(operations) => ("application/json-patch+json", json!(operations)),
         };
-        self.change(Method::PATCH, path, Some(body)).await
+        self.change(Verb::Patch, &key.resource, path, Some(body))
+            .await
     }
 
     async fn replace(&self, key: &Key, object: &Value) -> Result<Value, ApiError> {
-        self.change(Method::PUT, path_of(key), Some((JSON, object.clone())))
+        let body = Some((JSON, object.clone()));
+        self.change(Verb::Update, &key.resource, path_of(key), body)
             .await
     }
 
     async fn delete(&self, key: &Key) -> Result<(), ApiError> {
         let options =
             json!({"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"});
-        self.change(Method::DELETE, path_of(key), Some((JSON, options)))
+        let body = Some((JSON, options));
+        self.change(Verb::Delete, &key.resource, path_of(key), body)
             .await
             .map(drop)
     }
@@ -244,7 +278,7 @@ impl Api for ClusterApi {
             "metadata": {"name": pod.name, "namespace": pod.namespace},
         });
         let path = format!("{}/eviction", path_of(pod));
-        self.change(Method::POST, path, Some((JSON, eviction)))
+        self.change(Verb::Create, &pod.resource, path, Some((JSON, eviction)))
             .await
             .map(drop)
     }
@@ -261,7 +295,7 @@ impl Feed for ClusterApi {
         if let Some(after) = after {
             path = format!("{path}&continue={}", encoded(after));
         }
-        let mut list = self.send(Method::GET, path, None).await?;
+        let mut list = self.send(Verb::List, resource, path, None).await?;
         let text = |path: &str| {
             let value = list.pointer(path).and_then(Value::as_str);
             value.filter(|text| !text.is_empty()).map(str::to_owned)
@@ -285,7 +319,9 @@ impl Feed for ClusterApi {
         namespace: Option<&str>,
         version: u64,
     ) -> Result<impl Stream<Item = Result<Notice, ApiError>> + Send + use<>, ApiError> {
-        self.requests.watches.fetch_add(1, Ordering::Relaxed);
+        if let Some(limit) = &self.limit {
+            limit.wait().await;
+        }
         let path = format!(
             "{}?watch=true&allowWatchBookmarks=true&resourceVersion={version}&timeoutSeconds={WATCH_SECONDS}",
             resource.path(namespace)
@@ -293,8 +329,8 @@ impl Feed for ClusterApi {
         let request = Request::get(path)
             .body(Vec::new())
             .map_err(|cause| ApiError::new(Reason::Refused, cause.to_string()))?;
-        let client = self.client.clone();
-        let events = deadline(async move { client.request_events::<Value>(request).await })
+        let begun = self.client.request_events::<Value>(request);
+        let events = deadline(self.count(Verb::Watch, resource, begun))
             .await
             .map_err(|cause| cause.unwrap_or_else(timed_out))?;
         Ok(events.map(|event| event.map(notice).map_err(|cause| failure(&cause))))
@@ -315,14 +351,17 @@ fn notice(event: WatchEvent<Value>) -> Notice {
     }
 }
 
-/// The Lease is read and written by candidates too.
+/// The Lease is read and written by candidates too, and never waits for the limit: who leads must not hang on
+/// how much is to be done.
 impl ClusterApi {
     pub(crate) async fn read_lease(&self, key: &Key) -> Result<Value, ApiError> {
-        self.send(Method::GET, path_of(key), None).await
+        self.send_now(Verb::Get, &key.resource, path_of(key), None)
+            .await
     }
 
     pub(crate) async fn write_lease(&self, key: &Key, lease: &Value) -> Result<(), ApiError> {
-        self.send(Method::PUT, path_of(key), Some((JSON, lease.clone())))
+        let body = Some((JSON, lease.clone()));
+        self.send_now(Verb::Update, &key.resource, path_of(key), body)
             .await
             .map(drop)
     }
@@ -332,8 +371,9 @@ impl ClusterApi {
         namespace: &str,
         lease: &Value,
     ) -> Result<(), ApiError> {
-        let path = crate::resource::LEASE.path(Some(namespace));
-        self.send(Method::POST, path, Some((JSON, lease.clone())))
+        let path = LEASE.path(Some(namespace));
+        let body = Some((JSON, lease.clone()));
+        self.send_now(Verb::Create, &LEASE, path, body)
             .await
             .map(drop)
     }

@@ -2,10 +2,14 @@
 
 use crate::client::ClusterApi;
 use crate::leadership::{self, Election, Leadership};
+use crate::limit::Limit;
 use crate::loops::{Loops, Scope, Wanted};
 use crate::measure::Measure;
+use crate::metrics::Scrape;
+use crate::serve::{self, ServeError, Serving, Source};
 use sluice_model::time::Timestamp;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -20,6 +24,17 @@ pub struct Options {
     pub workers: usize,
     /// How a leader is elected; none when the controller is alone.
     pub election: Option<Election>,
+    /// How fast requests to the API server may follow each other; as fast as they can when absent.
+    pub rate: Option<Rate>,
+}
+
+/// How fast requests may follow each other. Those for the election are not held up.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rate {
+    /// Requests a second, in the long run; above 0.
+    pub per_second: f64,
+    /// Requests that may be made at once; at least 1.
+    pub burst: u32,
 }
 
 /// A controller.
@@ -28,6 +43,8 @@ pub struct Controller {
     election: Option<Election>,
     leadership: Arc<Leadership>,
     loops: Arc<Loops<ClusterApi>>,
+    /// When it began, in seconds since 1970.
+    started: f64,
 }
 
 /// Why a controller ended.
@@ -51,7 +68,10 @@ impl Controller {
             Some(_) => Leadership::candidate(),
             None => Leadership::alone(),
         });
-        let api = ClusterApi::new(client, Arc::clone(&leadership));
+        let limit = options
+            .rate
+            .map(|rate| Arc::new(Limit::new(rate.per_second, rate.burst)));
+        let api = ClusterApi::new(client, Arc::clone(&leadership), limit);
         let scope = Scope {
             namespace: options.namespace,
             instance_id: options.instance_id,
@@ -63,8 +83,20 @@ impl Controller {
             election: options.election,
             leadership,
             loops,
+            started: SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .unwrap_or_default()
+                .as_secs_f64(),
         };
         (Arc::new(controller), wanted)
+    }
+
+    /// Answers `/metrics` and `/healthz` on each of the addresses, until the answer is dropped.
+    ///
+    /// # Errors
+    /// When it cannot listen on one of them.
+    pub async fn serve(self: &Arc<Self>, addresses: &[SocketAddr]) -> Result<Serving, ServeError> {
+        serve::serve(Arc::clone(self), addresses).await
     }
 
     /// Runs until `stop` is there, or another controller leads.
@@ -97,6 +129,17 @@ impl Controller {
             leadership::release(&self.api, election, &self.leadership).await;
         }
         ended
+    }
+}
+
+impl Source for Controller {
+    fn scrape(&self) -> Scrape {
+        let scrape = self.loops.scrape();
+        scrape.with_process(self.api.requests(), self.started)
+    }
+
+    fn health(&self) -> Result<(), String> {
+        self.loops.health()
     }
 }
 

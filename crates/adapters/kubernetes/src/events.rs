@@ -1,14 +1,15 @@
 //! Events of Rollouts, AnalysisRuns and Experiments: sent in their order, beside everything else.
 
 use crate::api::{Api, Key};
+use crate::metrics::Metrics;
 use crate::resource::EVENT;
 use serde_json::json;
-use sluice_argo::api::Time;
+use sluice_argo::api::{RolloutDurationStatus, Time};
 use sluice_argo::event::Event;
 use sluice_model::time::Timestamp;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -30,6 +31,7 @@ pub(crate) struct Events {
     warned: Mutex<HashMap<Key, (Event, Timestamp)>>,
     number: AtomicU64,
     clock: fn() -> Timestamp,
+    metrics: Arc<Metrics>,
 }
 
 #[derive(Debug)]
@@ -45,7 +47,7 @@ struct Recorded {
 pub(crate) struct Outlet(mpsc::Receiver<Recorded>);
 
 impl Events {
-    pub(crate) fn new(clock: fn() -> Timestamp) -> (Self, Outlet) {
+    pub(crate) fn new(clock: fn() -> Timestamp, metrics: Arc<Metrics>) -> (Self, Outlet) {
         let (sender, receiver) = mpsc::channel(WAITING_MAX);
         let events = Events {
             sender,
@@ -53,6 +55,7 @@ impl Events {
             warned: Mutex::default(),
             number: AtomicU64::new(0),
             clock,
+            metrics,
         };
         (events, Outlet(receiver))
     }
@@ -63,6 +66,7 @@ impl Events {
             return;
         }
         tracing::info!(%about, reason = event.reason, message = event.message, "event");
+        self.metrics.recorded(about, &event);
         let recorded = Recorded {
             about: about.clone(),
             uid: uid.to_owned(),
@@ -78,6 +82,11 @@ impl Events {
 }
 
 impl Events {
+    /// A rollout ended: only the metrics hear of it.
+    pub(crate) fn completed(&self, duration: &RolloutDurationStatus) {
+        self.metrics.completed(duration);
+    }
+
     fn is_repeated(&self, about: &Key, event: &Event) -> bool {
         let now = (self.clock)();
         let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);

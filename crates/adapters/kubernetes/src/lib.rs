@@ -2,7 +2,8 @@
 //!
 //! `sluice_argo::rollout` decides; this crate knows the cluster and does what was decided. Read `controller`
 //! for how it begins and ends, [`loops`](Loops) for what runs meanwhile, `gather` and `reconcile` for one look
-//! at a Rollout, `cache` for what is known, `watch` for how it becomes known, `leadership` for who acts.
+//! at a Rollout, `cache` for what is known, `watch` for how it becomes known, `leadership` for who acts, `metrics` and
+//! `serve` for what others see of it.
 //!
 //! [`Controller`] is for a real cluster. [`Loops`] are the same without a connection and a lead: with another
 //! [`api::Api`] and [`api::Feed`] they run in simulations.
@@ -18,18 +19,23 @@ mod experiment;
 mod gather;
 mod job;
 mod leadership;
+mod limit;
 mod lookup;
 mod loops;
 mod measure;
+mod metrics;
 mod queue;
 mod reconcile;
+mod requests;
 pub mod resource;
 mod routing;
+mod serve;
 mod watch;
 
 pub use connect::{ConnectError, connect};
-pub use controller::{Controller, Ended, Options};
+pub use controller::{Controller, Ended, Options, Rate};
 pub use leadership::Election;
 pub use lookup::{Lookup, Reading, SecretKeys};
 pub use loops::{Loops, Scope, Wanted};
 pub use measure::{Answer, Answering, MEASURE_MAX, Meaning, Measure, Question};
+pub use serve::{ServeError, Serving};

@@ -7,7 +7,8 @@ use crate::cache::Cache;
 use crate::events::Events;
 use crate::experiment::{self, Refusals};
 use crate::measure::Measure;
-use crate::queue::Queue;
+use crate::metrics::{Metrics, Scrape, Told};
+use crate::queue::{Outcome, Queue};
 use crate::reconcile::{Look, Reconciler};
 use crate::resource::{
     ANALYSIS_RUN, ANALYSIS_TEMPLATE, CLUSTER_ANALYSIS_TEMPLATE, EXPERIMENT, REPLICA_SET, ROLLOUT,
@@ -20,9 +21,10 @@ use sluice_model::time::Timestamp;
 use sluice_routers::Objects;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// What is watched from the start. Other kinds are watched once a Rollout needs them.
 const WATCHED: [Resource; 7] = [
@@ -36,6 +38,11 @@ const WATCHED: [Resource; 7] = [
 ];
 /// How long a stopping controller waits for what it is writing.
 const STOP_MAX: Duration = Duration::from_secs(10);
+
+/// How long the first lists may take until the controller counts as ill.
+const SYNC_MAX: Duration = Duration::from_secs(300);
+/// How long an object may wait, or be looked at, until the controller counts as ill.
+const OLDEST_MAX: Duration = Duration::from_secs(600);
 
 /// What a controller looks at, and how much at a time.
 #[derive(Clone, Debug)]
@@ -61,6 +68,9 @@ pub struct Loops<A> {
     watched: Mutex<HashSet<Resource>>,
     wanted: tokio::sync::mpsc::UnboundedSender<Resource>,
     clock: fn() -> Timestamp,
+    metrics: Arc<Metrics>,
+    /// Since when it runs.
+    since: OnceLock<Instant>,
 }
 
 /// Which Rollouts name an object that is not their own.
@@ -133,6 +143,8 @@ impl<A: Api + Feed + Clone> Loops<A> {
             watched: Mutex::default(),
             wanted,
             clock,
+            metrics: Arc::default(),
+            since: OnceLock::new(),
         };
         (Arc::new(loops), Wanted(receiver))
     }
@@ -144,7 +156,8 @@ impl<A: Api + Feed + Clone> Loops<A> {
         ending: impl Future<Output = T>,
     ) -> T {
         tokio::pin!(ending);
-        let (events, outlet) = Events::new(self.clock);
+        self.since.get_or_init(Instant::now);
+        let (events, outlet) = Events::new(self.clock, Arc::clone(&self.metrics));
         let events = Arc::new(events);
         let mut tasks = JoinSet::new();
         let sender = Arc::clone(self);
@@ -174,6 +187,42 @@ impl<A: Api + Feed + Clone> Loops<A> {
             tracing::warn!("events were not sent in time");
         }
         ended
+    }
+
+    /// What is told of everything that runs here.
+    pub(crate) fn scrape(&self) -> Scrape {
+        Scrape::of(&Told {
+            cache: &self.cache,
+            queue: &self.queue,
+            metrics: &self.metrics,
+            instance_id: &self.scope.instance_id,
+        })
+    }
+
+    /// Whether it works; otherwise what hangs. Who does not run yet waits for the lead, and is well.
+    pub(crate) fn health(&self) -> Result<(), String> {
+        let Some(since) = self.since.get() else {
+            return Ok(());
+        };
+        let missing: Vec<_> = WATCHED
+            .into_iter()
+            .filter(|resource| !self.cache.is_synced(resource))
+            .map(|resource| resource.plural)
+            .collect();
+        if !missing.is_empty() && since.elapsed() > SYNC_MAX {
+            return Err(format!(
+                "after {} s these could not be listed: {}; see the log for the cause",
+                SYNC_MAX.as_secs(),
+                missing.join(", ")
+            ));
+        }
+        match self.queue.oldest() {
+            Some((key, age)) if missing.is_empty() && age > OLDEST_MAX => Err(format!(
+                "{key} waits, or is being looked at, for {} s",
+                age.as_secs()
+            )),
+            _ => Ok(()),
+        }
     }
 
     fn watch(&self, resource: Resource) {
@@ -261,6 +310,7 @@ impl<A: Api + Feed + Clone> Loops<A> {
                 instance_id: &self.scope.instance_id,
                 tell: &tell,
             };
+            let begun = Instant::now();
             let look = if key.resource == ROLLOUT {
                 reconciler.rollout(&key, (self.clock)()).await
             } else if key.resource == ANALYSIS_RUN {
@@ -272,6 +322,12 @@ impl<A: Api + Feed + Clone> Loops<A> {
             };
             for resource in look.missing {
                 self.watch(resource);
+            }
+            let failed = matches!(look.outcome, Outcome::Failed(_));
+            if self.cache.version(&key).is_some() {
+                self.metrics.looked(&key, begun.elapsed(), failed);
+            } else {
+                self.metrics.forget(&key);
             }
             self.queue.finish(&key, look.outcome);
         }

@@ -1,8 +1,9 @@
 //! Which objects are to be looked at, each once however often it is asked for, and none twice at a time.
 
 use crate::api::Key;
+use crate::metrics::{QueueCounts, QueueState};
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -28,14 +29,18 @@ pub(crate) struct Queue {
 #[derive(Debug, Default)]
 struct State {
     ready: VecDeque<Key>,
-    queued: HashSet<Key>,
-    running: HashSet<Key>,
+    /// What is in `ready`, and since when.
+    queued: HashMap<Key, Instant>,
+    /// What is being looked at, and since when.
+    running: HashMap<Key, Instant>,
     /// Asked for while it was being looked at.
     again: HashSet<Key>,
     delayed: BinaryHeap<Reverse<(Instant, Key)>>,
     /// The time for which a key is delayed; other entries of the heap are void.
     due: HashMap<Key, Instant>,
     failures: HashMap<Key, u32>,
+    /// What happened to objects of each kind.
+    counts: BTreeMap<&'static str, QueueCounts>,
 }
 
 /// How looking at an object ended.
@@ -62,10 +67,39 @@ impl Queue {
         self.changed.notify_one();
     }
 
-    /// How many objects wait to be looked at now.
+    /// For how long the object that was asked for first waits, or is being looked at.
     #[must_use]
-    pub(crate) fn depth(&self) -> usize {
-        self.lock().ready.len()
+    pub(crate) fn oldest(&self) -> Option<(Key, Duration)> {
+        let state = self.lock();
+        let waiting = state.ready.front().and_then(|key| {
+            let since = state.queued.get(key)?;
+            Some((key, since))
+        });
+        let oldest = state
+            .running
+            .iter()
+            .chain(waiting)
+            .min_by_key(|(_, since)| **since);
+        oldest.map(|(key, since)| (key.clone(), since.elapsed()))
+    }
+
+    /// What is in the queue, and what went through it, by kind.
+    #[must_use]
+    pub(crate) fn states(&self) -> Vec<QueueState> {
+        let state = self.lock();
+        let now = Instant::now();
+        let states = state.counts.iter().map(|(name, counts)| {
+            let of_kind = |key: &&Key| queue_name(key) == *name;
+            let running = state.running.iter().filter(|(key, _)| of_kind(key));
+            let running = running.map(|(_, since)| now.duration_since(*since));
+            QueueState::new(
+                name,
+                counts.clone(),
+                state.queued.keys().filter(of_kind).count(),
+                running.collect(),
+            )
+        });
+        states.collect()
     }
 
     /// The next object to look at. [`Self::finish`] must be called for it afterwards.
@@ -99,7 +133,10 @@ impl Queue {
     /// Says how looking at an object ended.
     pub(crate) fn finish(&self, key: &Key, outcome: Outcome) {
         let mut state = self.lock();
-        state.running.remove(key);
+        if let Some(since) = state.running.remove(key) {
+            let counts = state.counts.entry(queue_name(key)).or_default();
+            counts.worked(since.elapsed());
+        }
         let again = state.again.remove(key);
         let wait = match outcome {
             Outcome::Done(wait) => {
@@ -124,6 +161,9 @@ impl Queue {
                 Some(doubled.min(BACKOFF_MAX).max(least.unwrap_or_default()))
             }
         };
+        if matches!(outcome, Outcome::Failed(_)) {
+            state.counts.entry(queue_name(key)).or_default().retried();
+        }
         match wait {
             Some(Duration::ZERO) => state.add(key.clone()),
             Some(wait) => state.delay(key.clone(), Instant::now() + wait),
@@ -136,17 +176,19 @@ impl Queue {
 
 impl State {
     fn add(&mut self, key: Key) {
-        if self.running.contains(&key) {
+        if self.running.contains_key(&key) {
             self.again.insert(key);
-        } else if self.queued.insert(key.clone()) {
+        } else if !self.queued.contains_key(&key) {
+            self.counts.entry(queue_name(&key)).or_default().added();
             self.due.remove(&key);
+            self.queued.insert(key.clone(), Instant::now());
             self.ready.push_back(key);
         }
     }
 
     fn delay(&mut self, key: Key, due: Instant) {
         let earlier = self.due.get(&key).is_some_and(|known| *known <= due);
-        if !earlier && !self.queued.contains(&key) {
+        if !earlier && !self.queued.contains_key(&key) {
             self.due.insert(key.clone(), due);
             self.delayed.push(Reverse((due, key)));
         }
@@ -169,8 +211,22 @@ impl State {
 
     fn take(&mut self) -> Option<Key> {
         let key = self.ready.pop_front()?;
-        self.queued.remove(&key);
-        self.running.insert(key.clone());
+        let now = Instant::now();
+        if let Some(since) = self.queued.remove(&key) {
+            let counts = self.counts.entry(queue_name(&key)).or_default();
+            counts.waited(now.duration_since(since));
+        }
+        self.running.insert(key.clone(), now);
         Some(key)
+    }
+}
+
+/// The queue of Argo's controller in which an object would be; here they are one.
+fn queue_name(key: &Key) -> &'static str {
+    match &*key.resource.kind {
+        "Rollout" => "Rollouts",
+        "AnalysisRun" => "AnalysisRuns",
+        "Experiment" => "Experiments",
+        _ => "Others",
     }
 }

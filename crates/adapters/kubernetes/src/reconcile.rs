@@ -200,7 +200,10 @@ impl<A: Api> Reconciler<'_, A> {
                 self.events.record(key, &world.rollout.metadata.uid, event);
                 Ok(false)
             }
-            Write::Completed(_) => Ok(false),
+            Write::Completed(duration) => {
+                self.events.completed(&duration);
+                Ok(false)
+            }
         }
     }
 

@@ -1,0 +1,241 @@
+//! What the controller counts while it works: how long it looks at each object, what fails, which events it
+//! records, how long rollouts took. What is counted for an object goes with the object.
+
+use super::text::{Family, Histogram, as_float};
+use crate::api::Key;
+use crate::resource::{ROLLOUT, Resource};
+use sluice_argo::api::{RolloutDurationStatus, Time};
+use sluice_argo::event::Event;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Upper bounds of looks, in seconds, as dashboards of Argo's controller know them.
+const LOOK_BOUNDS: [f64; 5] = [0.01, 0.15, 0.25, 0.5, 1.0];
+/// Upper bounds of whole rollouts, in seconds.
+const ROLLOUT_BOUNDS: [f64; 11] = [
+    30.0, 60.0, 120.0, 300.0, 600.0, 1_200.0, 1_800.0, 3_600.0, 7_200.0, 14_400.0, 28_800.0,
+];
+/// Upper bounds of rollouts without their pauses by hand, in seconds.
+const PROGRESSION_BOUNDS: [f64; 8] = [30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1_800.0, 3_600.0];
+/// Upper bounds of pauses by hand, in seconds.
+const PAUSE_BOUNDS: [f64; 9] = [
+    0.0, 60.0, 300.0, 600.0, 1_800.0, 3_600.0, 7_200.0, 14_400.0, 28_800.0,
+];
+/// How many kinds of events are counted for an object at most. The controller's own are fewer; this is a
+/// bound all the same, since reasons are texts.
+const REASONS_MAX: usize = 64;
+
+/// What the controller counts.
+#[derive(Debug, Default)]
+pub(crate) struct Metrics(Mutex<Recorded>);
+
+#[derive(Debug, Default)]
+struct Recorded {
+    objects: BTreeMap<Key, OfObject>,
+    /// By how a rollout ended.
+    durations: BTreeMap<String, Durations>,
+}
+
+#[derive(Clone, Debug)]
+struct OfObject {
+    looks: Histogram,
+    failures: u64,
+    events: Vec<CountedEvent>,
+}
+
+#[derive(Clone, Debug)]
+struct CountedEvent {
+    warning: bool,
+    reason: String,
+    count: u64,
+}
+
+impl Default for OfObject {
+    fn default() -> Self {
+        OfObject {
+            looks: Histogram::new(&LOOK_BOUNDS),
+            failures: 0,
+            events: Vec::new(),
+        }
+    }
+}
+
+/// Rollouts that ended in the same way.
+#[derive(Clone, Debug)]
+pub(crate) struct Durations {
+    status: String,
+    total: Histogram,
+    progression: Histogram,
+    pauses: Histogram,
+}
+
+impl Metrics {
+    fn lock(&self) -> MutexGuard<'_, Recorded> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An object was looked at for some time.
+    pub(crate) fn looked(&self, key: &Key, took: Duration, failed: bool) {
+        let mut recorded = self.lock();
+        let object = recorded.objects.entry(key.clone()).or_default();
+        object.looks.observe(took.as_secs_f64());
+        object.failures += u64::from(failed);
+    }
+
+    /// An event was recorded. Rollouts' are counted, as Argo's controller does.
+    pub(crate) fn recorded(&self, key: &Key, event: &Event) {
+        if key.resource != ROLLOUT {
+            return;
+        }
+        let mut recorded = self.lock();
+        let object = recorded.objects.entry(key.clone()).or_default();
+        let known = object
+            .events
+            .iter()
+            .position(|known| known.warning == event.warning && known.reason == event.reason);
+        match known {
+            Some(at) => object.events[at].count += 1,
+            None if object.events.len() < REASONS_MAX => object.events.push(CountedEvent {
+                warning: event.warning,
+                reason: event.reason.clone(),
+                count: 1,
+            }),
+            None => tracing::debug!(%key, reason = event.reason, "too many kinds of events"),
+        }
+    }
+
+    /// A rollout ended.
+    pub(crate) fn completed(&self, duration: &RolloutDurationStatus) {
+        let (Some(Time(from)), Some(Time(to)), Some(status)) = (
+            duration.rollout_started_at,
+            duration.finished_at,
+            &duration.completion_status,
+        ) else {
+            return;
+        };
+        let total = to.since(from).as_secs_f64();
+        let pauses = duration.total_manual_pause_duration_seconds.unwrap_or(0);
+        let pauses = u64::try_from(pauses).map_or(0.0, as_float).min(total);
+        let mut recorded = self.lock();
+        let durations = recorded
+            .durations
+            .entry(status.clone())
+            .or_insert_with(|| Durations {
+                status: status.clone(),
+                total: Histogram::new(&ROLLOUT_BOUNDS),
+                progression: Histogram::new(&PROGRESSION_BOUNDS),
+                pauses: Histogram::new(&PAUSE_BOUNDS),
+            });
+        durations.total.observe(total);
+        durations.progression.observe(total - pauses);
+        durations.pauses.observe(pauses);
+    }
+
+    /// An object is gone, and what was counted for it.
+    pub(crate) fn forget(&self, key: &Key) {
+        self.lock().objects.remove(key);
+    }
+
+    /// Objects that are gone are forgotten, and so is what was counted for them.
+    pub(crate) fn keep_only(&self, is_there: impl Fn(&Key) -> bool) {
+        self.lock().objects.retain(|key, _| is_there(key));
+    }
+
+    /// What was counted for the objects of a kind.
+    pub(crate) fn objects(&self, resource: &Resource) -> Vec<Counted> {
+        let recorded = self.lock();
+        let objects = recorded.objects.iter();
+        objects
+            .filter(|(key, _)| key.resource == *resource)
+            .map(|(key, object)| Counted(key.clone(), object.clone()))
+            .collect()
+    }
+
+    /// How long rollouts took.
+    pub(crate) fn durations(&self) -> Vec<Durations> {
+        self.lock().durations.values().cloned().collect()
+    }
+}
+
+/// What was counted for an object.
+pub(crate) struct Counted(Key, OfObject);
+
+macro_rules! looks {
+    ($name:literal, $what:literal) => {
+        Family::histogram(
+            $name,
+            concat!("Seconds that looks at ", $what, " took."),
+            |Counted(key, object), samples| {
+                let labels = [("namespace", &*key.namespace), ("name", &*key.name)];
+                samples.put_histogram(&labels, &object.looks);
+            },
+        )
+    };
+}
+
+macro_rules! failures {
+    ($name:literal, $what:literal) => {
+        Family::counter(
+            $name,
+            concat!("Looks at ", $what, " that failed."),
+            |Counted(key, object), samples| {
+                if object.failures > 0 {
+                    let labels = [("namespace", &*key.namespace), ("name", &*key.name)];
+                    samples.put(&labels, as_float(object.failures));
+                }
+            },
+        )
+    };
+}
+
+/// What is counted for Rollouts.
+pub(crate) const ROLLOUTS: [Family<Counted>; 3] = [
+    looks!("rollout_reconcile", "Rollouts"),
+    failures!("rollout_reconcile_error", "Rollouts"),
+    Family::counter(
+        "rollout_events_total",
+        "Events of Rollouts.",
+        |Counted(key, object), samples| {
+            for event in &object.events {
+                let kind = if event.warning { "Warning" } else { "Normal" };
+                let labels = [
+                    ("namespace", &*key.namespace),
+                    ("name", &*key.name),
+                    ("type", kind),
+                    ("reason", &*event.reason),
+                ];
+                samples.put(&labels, as_float(event.count));
+            }
+        },
+    ),
+];
+/// What is counted for AnalysisRuns.
+pub(crate) const RUNS: [Family<Counted>; 2] = [
+    looks!("analysis_run_reconcile", "AnalysisRuns"),
+    failures!("analysis_run_reconcile_error", "AnalysisRuns"),
+];
+/// What is counted for Experiments.
+pub(crate) const EXPERIMENTS: [Family<Counted>; 2] = [
+    looks!("experiment_reconcile", "Experiments"),
+    failures!("experiment_reconcile_error", "Experiments"),
+];
+
+/// How long rollouts took.
+pub(crate) const DURATIONS: [Family<Durations>; 3] = [
+    Family::histogram(
+        "rollout_duration_seconds",
+        "Seconds from the start of a rollout to its end, by how it ended.",
+        |ended, samples| samples.put_histogram(&[("status", &*ended.status)], &ended.total),
+    ),
+    Family::histogram(
+        "rollout_progression_duration_seconds",
+        "Seconds of rollouts without their pauses by hand, by how they ended.",
+        |ended, samples| samples.put_histogram(&[("status", &*ended.status)], &ended.progression),
+    ),
+    Family::histogram(
+        "rollout_manual_pause_duration_seconds",
+        "Seconds that rollouts were paused by hand, by how they ended.",
+        |ended, samples| samples.put_histogram(&[("status", &*ended.status)], &ended.pauses),
+    ),
+];
