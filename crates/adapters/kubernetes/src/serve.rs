@@ -8,7 +8,7 @@ use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -69,13 +69,26 @@ pub(crate) async fn serve<S: Source>(
     };
     for &address in addresses {
         let failed = |source| ServeError { address, source };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let listener = bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         tracing::info!(%address, "serves /metrics and /healthz");
         serving.addresses.push(address);
         serving._tasks.spawn(accept(listener, Arc::clone(&source)));
     }
     Ok(serving)
+}
+
+/// All addresses are those of both protocols, or of IPv4 where there is no IPv6.
+async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    match TcpListener::bind(address).await {
+        Err(cause) if address.is_ipv6() && address.ip().is_unspecified() => {
+            if cause.kind() == std::io::ErrorKind::AddrInUse {
+                return Err(cause);
+            }
+            TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await
+        }
+        bound => bound,
+    }
 }
 
 async fn accept<S: Source>(listener: TcpListener, source: Arc<S>) {
@@ -111,9 +124,8 @@ async fn connection<S: Source>(stream: TcpStream, source: Arc<S>) {
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_MAX)
         .serve_connection(TokioIo::new(stream), service);
-    match tokio::time::timeout(CONNECTION_MAX, served).await {
-        Ok(Err(cause)) => tracing::debug!(%cause, "a connection for metrics or health broke"),
-        Ok(Ok(())) | Err(_) => {}
+    if let Ok(Err(cause)) = tokio::time::timeout(CONNECTION_MAX, served).await {
+        tracing::debug!(%cause, "a connection for metrics or health broke");
     }
 }
 

@@ -93,10 +93,25 @@ pub(crate) fn serving_runtime() -> Result<Runtime, Failure> {
 
 /// Messages go to standard error, from this level on unless the environment says otherwise.
 pub(crate) fn log_messages(level: &str) {
-    let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new(level));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(takes_colour(&std::io::stderr()))
-        .with_writer(std::io::stderr)
-        .init();
+    log_messages_as(level, false);
+}
+
+/// As [`log_messages`], each as a JSON object if that is wanted.
+pub(crate) fn log_messages_as(level: &str, json: bool) {
+    match std::env::var(LOG_VARIABLE) {
+        Ok(named) if EnvFilter::try_new(&named).is_ok() => log_at(&named, json),
+        _ => log_at(level, json),
+    }
+}
+
+/// Messages go to standard error, from this level on.
+pub(crate) fn log_at(level: &str, json: bool) {
+    let messages = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(level))
+        .with_writer(std::io::stderr);
+    if json {
+        messages.json().flatten_event(true).init();
+    } else {
+        messages.with_ansi(takes_colour(&std::io::stderr())).init();
+    }
 }

@@ -216,7 +216,7 @@ fn objects_of_another_instance_are_not_told() {
     assert_eq!(known.text(), "");
 }
 
-/// argoproj/argo-rollouts#3503, argoproj/argo-rollouts#3929
+/// argoproj/argo-rollouts#1885
 #[test]
 fn what_is_counted_for_an_object_goes_with_it() {
     let mut known = Known::default();
@@ -330,16 +330,13 @@ async fn the_queue_is_told_by_kind() {
     }
     known.queue.add(Key::new(ANALYSIS_RUN, "shop", "run"));
     tokio::time::advance(Duration::from_secs(3)).await;
-    let first = known.queue.next().await;
+    known.queue.next().await;
     tokio::time::advance(Duration::from_secs(2)).await;
     let second = known.queue.next().await;
     tokio::time::advance(Duration::from_secs(4)).await;
-    let oldest = known.queue.oldest().unwrap();
-    assert_eq!(
-        oldest,
-        (first.clone(), Duration::from_secs(6)),
-        "the one being looked at counts"
-    );
+    let run = Key::new(ANALYSIS_RUN, "shop", "run");
+    let oldest = known.queue.oldest();
+    assert_eq!(oldest, Some((run, Duration::from_secs(9))));
     known.queue.finish(&second, Outcome::Failed(None));
     let got = samples(&known.text());
     let table = [
@@ -364,8 +361,17 @@ async fn the_queue_is_told_by_kind() {
     for (name, value) in table {
         assert_eq!(got.get(name).map(String::as_str), Some(value), "{name}");
     }
+    let third = known.queue.next().await;
+    known.queue.finish(&third, Outcome::Done(None));
+    let oldest = known.queue.oldest().map(|(_, age)| age);
+    assert_eq!(
+        oldest,
+        Some(Duration::from_secs(6)),
+        "what is being looked at counts"
+    );
 }
 
+/// argoproj/argo-rollouts#3929, argoproj/argo-rollouts#4571
 #[test]
 fn requests_are_counted_by_kind_and_not_by_object() {
     let requests = Arc::new(Requests::default());

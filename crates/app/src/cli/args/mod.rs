@@ -21,7 +21,7 @@ mod tune;
 
 pub(crate) use audit::{AuditCommand, AuditNeutralityArgs, AuditShowArgs};
 pub(crate) use completion::{CompletionArgs, Shell};
-pub(crate) use controller::ControllerArgs;
+pub(crate) use controller::{ControllerArgs, LogFormat, LogLevel};
 pub(crate) use convert::{ConvertCommand, KayentaArgs};
 pub(crate) use document::{LintArgs, PlanArgs};
 pub(crate) use release::{
