@@ -173,15 +173,14 @@ mod tests {
     #[test]
     fn nothing_is_open_to_others_but_in_a_pod_or_on_demand() {
         let ports = [8090, 8080];
-        let texts = |listen: Option<&str>, in_pod| -> Vec<String> {
-            let listen = listen.map(|text| text.parse().unwrap());
-            let all = addresses(listen, in_pod, ports);
+        let texts = |listen: Option<[u8; 4]>, in_pod| -> Vec<String> {
+            let all = addresses(listen.map(IpAddr::from), in_pod, ports);
             all.iter().map(SocketAddr::to_string).collect()
         };
         assert_eq!(texts(None, false), ["127.0.0.1:8090", "127.0.0.1:8080"]);
         assert_eq!(texts(None, true), ["[::]:8090", "[::]:8080"]);
         assert_eq!(
-            texts(Some("10.0.0.1"), true),
+            texts(Some([10, 0, 0, 1]), true),
             ["10.0.0.1:8090", "10.0.0.1:8080"]
         );
         assert_eq!(addresses(None, false, [0, 0]), []);
