@@ -1,8 +1,9 @@
 //! The part `metrics`: metric sources against a real Prometheus and a real Graphite.
 //!
 //! The tests are those that are marked `#[ignore = "part metrics: …"]` in the crate of the metric
-//! sources, in the app's `tests/queries.rs`, where releases are judged by them, and among the unit tests of its
-//! `controller`, where analysis runs are. Prometheus is found on `PATH`; Graphite is Python's package, in the user's cache folder.
+//! sources, in the app's `tests/queries.rs`, where releases are judged by them, among the unit tests of its
+//! `controller`, where analysis runs are, and in the Kubernetes controller's crate, which Prometheus looks at. Prometheus is found on `PATH`;
+//! Graphite is Python's package, in the user's cache folder.
 
 use super::tally::Tally;
 use super::{Context, rust};
@@ -89,6 +90,8 @@ pub(super) fn run(context: &Context<'_>) -> Result<Tally> {
             "real_prometheus",
         ];
         tally.add(&rust::test(context, &runs, &variables)?);
+        let controller = ["-p", "sluice-kubernetes", "--lib", "--", "--ignored"];
+        tally.add(&rust::test(context, &controller, &variables)?);
     }
     tally.add(&skips);
     Ok(tally)

@@ -335,7 +335,10 @@ mod tests {
         for number in 0..=GONE_MAX {
             cache.remove(&key(&format!("set-{number}")), 5);
         }
-        assert_ne!(cache.put(&REPLICA_SET, set("set-0", 4, "one")), Change::None);
+        assert_ne!(
+            cache.put(&REPLICA_SET, set("set-0", 4, "one")),
+            Change::None
+        );
         let last = format!("set-{GONE_MAX}");
         assert_eq!(cache.put(&REPLICA_SET, set(&last, 4, "one")), Change::None);
     }

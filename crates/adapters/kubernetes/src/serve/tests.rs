@@ -1,3 +1,5 @@
+mod real_prometheus;
+
 use super::*;
 use crate::api::Key;
 use crate::cache::Cache;
@@ -11,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// A controller with some Rollouts, which may hang.
 #[derive(Default)]
-pub(crate) struct Pretended {
+struct Pretended {
     cache: Cache,
     queue: Queue,
     metrics: Metrics,
