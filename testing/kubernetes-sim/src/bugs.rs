@@ -2,7 +2,6 @@
 //!
 //! They sit in the fake server around the production code: what it writes, or hears, is changed on the way.
 
-use crate::manifests::{ingress, rollout_key};
 use crate::promises::selected;
 use crate::world::World;
 use serde_json::{Value, json};
@@ -16,12 +15,8 @@ pub enum Bug {
     ExceedsSurge,
     /// Scales to nothing what was to lose some pods.
     ScalesDownTooFar,
-    /// Leaves the canary its weight when a rollout is aborted.
-    KeepsWeightOnAbort,
     /// Takes a failed analysis for a good one.
     TrustsFailedAnalysis,
-    /// Never gets a status stored as it was asked for.
-    LosesMessages,
     /// Names ReplicaSets at random, and forgets its own.
     NamesAtRandom,
     /// Leads a Service to the newest ReplicaSet, whatever its pods.
@@ -34,12 +29,10 @@ pub enum Bug {
 
 impl Bug {
     /// All of them with their names.
-    pub const ALL: [(&'static str, Bug); 9] = [
+    pub const ALL: [(&'static str, Bug); 7] = [
         ("exceeds-surge", Bug::ExceedsSurge),
         ("scales-down-too-far", Bug::ScalesDownTooFar),
-        ("keeps-weight-on-abort", Bug::KeepsWeightOnAbort),
         ("trusts-failed-analysis", Bug::TrustsFailedAnalysis),
-        ("loses-messages", Bug::LosesMessages),
         ("names-at-random", Bug::NamesAtRandom),
         ("switches-early", Bug::SwitchesEarly),
         ("loses-notices", Bug::LosesNotices),
@@ -75,11 +68,6 @@ impl Bug {
                     patch["status"]["phase"] = json!("Successful");
                 }
             }
-            (Bug::LosesMessages, Patch::Merge(patch)) if key.resource == ROLLOUT => {
-                if let Some(status) = patch.get_mut("status").and_then(Value::as_object_mut) {
-                    status.remove("selector");
-                }
-            }
             (Bug::SwitchesEarly, Patch::Merge(patch)) if key.resource == SERVICE => {
                 let newest = world.store.of_kind(REPLICA_SET).max_by_key(|(_, set)| {
                     set["metadata"]["creationTimestamp"]
@@ -100,18 +88,6 @@ impl Bug {
                 }
             }
             _ => {}
-        }
-    }
-
-    /// Changes an object on its way to the store.
-    pub(crate) fn on_replace(self, world: &World, key: &Key, object: &mut Value) {
-        let rollout = world.store.get(&rollout_key());
-        let is_aborted = rollout.is_some_and(|rollout| rollout["status"]["abort"] == true);
-        if self != Bug::KeepsWeightOnAbort || key.resource != ingress() || !is_aborted {
-            return;
-        }
-        if let Some(before) = world.store.get(key) {
-            object["metadata"]["annotations"] = before["metadata"]["annotations"].clone();
         }
     }
 

@@ -165,18 +165,12 @@ impl Api for Connection {
     }
 
     async fn replace(&self, key: &Key, object: &Value) -> Result<Value, ApiError> {
-        self.ask(true, |world| {
-            let mut object = object.clone();
-            if let Some(bug) = world.bug {
-                bug.on_replace(world, key, &mut object);
+        self.ask(true, |world| match world.store.replace(key, object)? {
+            Some(change) => {
+                world.done(Some(self.controller), &change);
+                Ok(change.after.unwrap_or_default())
             }
-            match world.store.replace(key, &object)? {
-                Some(change) => {
-                    world.done(Some(self.controller), &change);
-                    Ok(change.after.unwrap_or_default())
-                }
-                None => Ok(object),
-            }
+            None => Ok(object.clone()),
         })
         .await
     }
