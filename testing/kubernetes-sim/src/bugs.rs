@@ -63,10 +63,10 @@ impl Bug {
             {
                 self.on_scale(now, operations);
             }
-            (Bug::TrustsFailedAnalysis, Patch::Merge(patch)) if key.resource == ANALYSIS_RUN => {
-                if patch["status"]["phase"] == "Failed" {
-                    patch["status"]["phase"] = json!("Successful");
-                }
+            (Bug::TrustsFailedAnalysis, Patch::Merge(patch))
+                if key.resource == ANALYSIS_RUN && patch["status"]["phase"] == "Failed" =>
+            {
+                patch["status"]["phase"] = json!("Successful");
             }
             (Bug::SwitchesEarly, Patch::Merge(patch)) if key.resource == SERVICE => {
                 let newest = world.store.of_kind(REPLICA_SET).max_by_key(|(_, set)| {

@@ -75,7 +75,7 @@ impl Promises {
         let is_good = view.store.of_kind(ANALYSIS_RUN).any(|(_, run)| {
             let labels = &run["metadata"]["labels"];
             labels[POD_TEMPLATE_HASH_LABEL] == new.current_pod_hash.as_str()
-                && labels["step-index"] == from.to_string()
+                && labels["step-index"].as_str() == Some(from.to_string().as_str())
                 && run["status"]["phase"] == "Successful"
         });
         if !is_good {
