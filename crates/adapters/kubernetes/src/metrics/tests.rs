@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
+
 use super::*;
 use crate::api::Key;
 use crate::queue::Outcome;

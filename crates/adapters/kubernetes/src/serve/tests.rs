@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
+
 mod real_prometheus;
 
 use super::*;
