@@ -190,7 +190,7 @@ fn what_is_wrong_with_a_history_is_told_with_its_place() {
         ),
         (
             good.replace(&third, &" ".repeat(70_000)),
-            1,
+            2,
             "line 3 has more than",
         ),
     ] {
