@@ -212,18 +212,20 @@ impl<'a> Watched<'a> {
         self.object()["status"][field].clone()
     }
 
-    /// Its ReplicaSets, the oldest first.
+    /// Its ReplicaSets, by revision.
     pub(crate) fn replica_sets(&self) -> Vec<Value> {
         let selector = format!("app={}", self.name);
-        let order = "--sort-by=.metadata.creationTimestamp";
-        let list = read(
-            self.cluster,
-            &["get", "rs", "-l", &selector, order, "-o", "json"],
-        );
-        list["items"].as_array().unwrap().clone()
+        let list = read(self.cluster, &["get", "rs", "-l", &selector, "-o", "json"]);
+        let mut sets = list["items"].as_array().unwrap().clone();
+        // Times of creation have whole seconds only.
+        sets.sort_by_key(|set| {
+            let revision = &set["metadata"]["annotations"]["rollout.argoproj.io/revision"];
+            revision.as_str().and_then(|text| text.parse::<u32>().ok())
+        });
+        sets
     }
 
-    /// Available pods of each ReplicaSet that has any, the oldest first.
+    /// Available pods of each ReplicaSet that has any, by revision.
     pub(crate) fn pods(&self) -> Vec<i64> {
         let sets = self.replica_sets();
         let available = sets
