@@ -167,7 +167,12 @@ impl<A: Api + Clone> Analyst<A> {
             now,
         });
         let changed = reconciler
-            .write_plain_status(key, &json!(run.status), &json!(decision.status))
+            .write_plain_status(
+                key,
+                &run.metadata,
+                &json!(run.status),
+                &json!(decision.status),
+            )
             .await?;
         self.measurements.stored(key, own);
         for event in decision.events {

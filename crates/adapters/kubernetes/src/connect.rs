@@ -3,6 +3,10 @@
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use std::path::Path;
+use std::time::Duration;
+
+/// How long the API server has for its first answer.
+const ANSWER_MAX: Duration = Duration::from_secs(30);
 
 /// Why there is no cluster to work with.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -44,9 +48,9 @@ pub async fn connect(
             .map_err(|cause| unusable(cause.to_string()))?,
     };
     let client = Client::try_from(config).map_err(|cause| unusable(cause.to_string()))?;
-    let version = client
-        .apiserver_version()
+    let version = tokio::time::timeout(ANSWER_MAX, client.apiserver_version())
         .await
+        .map_err(|_| ConnectError::Silent(format!("no answer in {} s", ANSWER_MAX.as_secs())))?
         .map_err(|cause| ConnectError::Silent(cause.to_string()))?;
     tracing::info!(server = version.git_version, "the cluster answers");
     Ok(client)

@@ -124,7 +124,7 @@ async fn carry_out<A: Api>(
                 .filter_map(owned_service)
                 .collect(),
             runs: runs(reconciler, experiment).await?,
-            templates: &gather::Templates(&templates),
+            templates: &templates,
             taken_replica_sets,
             taken_runs: known.taken_runs,
             refused: &known.refused,
@@ -255,7 +255,12 @@ async fn carry_out_one<A: Api>(
         }
         ExperimentWrite::Status(status) => {
             let changed = reconciler
-                .write_plain_status(key, &json!(experiment.status), &json!(status))
+                .write_plain_status(
+                    key,
+                    &experiment.metadata,
+                    &json!(experiment.status),
+                    &json!(status),
+                )
                 .await?;
             refusals.forget(key);
             Ok(changed)

@@ -1,27 +1,28 @@
 //! The world of one Rollout, from what is known of the cluster.
 
 use crate::api::{Api, ApiError, Key};
-use crate::cache::Cache;
+use crate::cache::{Cache, version_of};
 use crate::resource::{
     ANALYSIS_RUN, ANALYSIS_TEMPLATE, CLUSTER_ANALYSIS_TEMPLATE, EXPERIMENT, POD, REPLICA_SET,
-    Resource, SERVICE, workload,
+    ROLLOUT, Resource, SERVICE, workload,
 };
 use serde_json::Value;
 use sluice_argo::api::{
     AnalysisTemplate, AnalysisTemplateRef, LabelSelector, ObjectMeta, POD_TEMPLATE_HASH_LABEL,
     PodTemplate, Rollout, Time,
 };
-use sluice_argo::arguments::TemplateSource;
 use sluice_argo::rollout::{
     MANAGED_BY, Pod, ReplicaSet, Service, Workload, World, candidate_name, needs_pods,
-    service_names,
+    selector_text, service_names,
 };
 use sluice_model::time::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// A Rollout's world, and what it needs watched that is not watched yet.
 pub(crate) struct Gathered {
     pub(crate) world: World,
+    /// The versions of what may be patched: the Rollout and its Services.
+    pub(crate) versions: HashMap<Key, u64>,
     /// Kinds that have to be watched before a decision can be made.
     pub(crate) missing: Vec<Resource>,
 }
@@ -40,8 +41,14 @@ pub(crate) async fn world<A: Api>(
     let uid = rollout.metadata.uid.clone();
     let mut gathered = Gathered {
         world: World::default(),
+        versions: HashMap::new(),
         missing: Vec::new(),
     };
+    let key = Key::new(ROLLOUT, &namespace, &rollout.metadata.name);
+    let version = rollout.metadata.version();
+    gathered
+        .versions
+        .extend(version.map(|version| (key, version)));
     gathered.world.workload = resolve(cache, &mut rollout, &mut gathered.missing);
     let replica_sets: Vec<ReplicaSet> = cache.owned(&uid, &REPLICA_SET);
     let candidate = candidate_name(&rollout);
@@ -53,8 +60,9 @@ pub(crate) async fn world<A: Api>(
             .version(&Key::new(REPLICA_SET, &namespace, &candidate))
             .is_some();
     for name in service_names(&rollout) {
-        let found: Option<Value> = cache.get(&Key::new(SERVICE, &namespace, name));
-        if let Some(found) = found {
+        let key = Key::new(SERVICE, &namespace, name);
+        if let Some(found) = cache.get::<Value>(&key) {
+            gathered.versions.insert(key, version_of(&found));
             let service = service(&found);
             gathered.world.services.insert(name.to_owned(), service);
         }
@@ -160,21 +168,6 @@ pub(crate) fn templates_of(
     found.into_values().collect()
 }
 
-/// Templates that were looked up.
-pub(crate) struct Templates<'a>(pub(crate) &'a [AnalysisTemplate]);
-
-impl TemplateSource for Templates<'_> {
-    fn template(&self, name: &str) -> Option<&AnalysisTemplate> {
-        let mut all = self.0.iter();
-        all.find(|one| one.metadata.name == name && !one.metadata.namespace.is_empty())
-    }
-
-    fn cluster_template(&self, name: &str) -> Option<&AnalysisTemplate> {
-        let mut all = self.0.iter();
-        all.find(|one| one.metadata.name == name && one.metadata.namespace.is_empty())
-    }
-}
-
 async fn pods<A: Api>(
     api: &A,
     rollout: &Rollout,
@@ -215,9 +208,4 @@ fn pod(object: &Value, sets: &[ReplicaSet]) -> Option<Pod> {
         ready_since: since.map(|time| time.0),
         name: metadata.name,
     })
-}
-
-/// A selector as a query.
-pub(crate) fn selector_text(selector: &LabelSelector) -> String {
-    sluice_argo::rollout::selector_text(selector)
 }

@@ -2,7 +2,6 @@
 
 use crate::api::{Api, ApiError, Key, Reason};
 use crate::cache::Cache;
-use crate::gather::selector_text;
 use crate::measure::fail;
 use crate::resource::{JOB, POD};
 use serde_json::{Value, json};
@@ -10,6 +9,7 @@ use sluice_argo::analysis_run::{Measured, Work};
 use sluice_argo::api::{
     API_VERSION, AnalysisPhase, AnalysisRun, JobMetric, LabelSelector, Measurement, Metric, Time,
 };
+use sluice_argo::rollout::selector_text;
 use sluice_model::time::Timestamp;
 use std::collections::BTreeMap;
 

@@ -81,7 +81,7 @@ pub(crate) async fn acquire(api: &ClusterApi, election: &Election, leadership: &
     let mut rival: Option<Rival> = None;
     loop {
         let asked = Instant::now();
-        match try_hold(api, election, &mut rival).await {
+        match try_in_time(api, election, &mut rival).await {
             Ok(true) => {
                 leadership.set(Until::At(asked + election.deadline));
                 return;
@@ -101,7 +101,7 @@ pub(crate) async fn hold(api: &ClusterApi, election: &Election, leadership: &Lea
     loop {
         tokio::time::sleep(election.retry).await;
         let asked = Instant::now();
-        match try_hold(api, election, &mut rival).await {
+        match try_in_time(api, election, &mut rival).await {
             Ok(true) => leadership.set(Until::At(asked + election.deadline)),
             Ok(false) => {
                 leadership.set(Until::Never);
@@ -131,6 +131,21 @@ pub(crate) async fn release(api: &ClusterApi, election: &Election, leadership: &
             tracing::warn!(%cause, "the Lease is not given up; it runs out");
         }
     }
+}
+
+/// As [`try_hold`], with a deadline: one request that hangs must leave time for another before the lead is lost.
+async fn try_in_time(
+    api: &ClusterApi,
+    election: &Election,
+    rival: &mut Option<Rival>,
+) -> Result<bool, ApiError> {
+    let deadline = election.deadline / 2;
+    tokio::time::timeout(deadline, try_hold(api, election, rival))
+        .await
+        .unwrap_or_else(|_| {
+            let message = format!("no answer within {} s", deadline.as_secs());
+            Err(ApiError::new(Reason::Unavailable, message))
+        })
 }
 
 /// Takes or renews the Lease; false when somebody else holds it.

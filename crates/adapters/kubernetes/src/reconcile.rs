@@ -1,7 +1,7 @@
 //! One Rollout: look, decide, write.
 
 use crate::api::{Api, ApiError, Key, Patch, Reason};
-use crate::cache::{Cache, Change, key_of};
+use crate::cache::{Cache, Change, key_of, version_of};
 use crate::events::Events;
 use crate::gather;
 use crate::queue::Outcome;
@@ -9,7 +9,9 @@ use crate::resource::{ANALYSIS_RUN, EXPERIMENT, POD, REPLICA_SET, Resource, SERV
 use crate::routing;
 use crate::watch::Seen;
 use serde_json::{Map, Value, json};
-use sluice_argo::api::{POD_TEMPLATE_HASH_LABEL, PodTemplateMetadata, Rollout, RolloutStatus};
+use sluice_argo::api::{
+    ObjectMeta, POD_TEMPLATE_HASH_LABEL, PodTemplateMetadata, Rollout, RolloutStatus,
+};
 use sluice_argo::event::Event;
 use sluice_argo::rollout::{
     self, INSTANCE_ID_LABEL, MANAGED_BY, ReplicaSet, Routing, World, Write,
@@ -17,7 +19,7 @@ use sluice_argo::rollout::{
 use sluice_argo::template::sync_metadata;
 use sluice_model::time::Timestamp;
 use sluice_routers::{Objects, Router};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 /// What looking at a Rollout needs.
@@ -74,6 +76,17 @@ const SPLIT_ROUNDS: usize = 3;
 /// How long a look waits for a kind that is about to be watched.
 const SYNC_WAIT: Duration = Duration::from_millis(200);
 
+/// One look at a Rollout while its writes are made.
+struct Pass {
+    world: World,
+    /// The status as it is stored now.
+    noted: RolloutStatus,
+    /// The versions that the decision knew, and those of its own writes. What others write meanwhile may be known
+    /// already, but not to the decision.
+    versions: HashMap<Key, u64>,
+    now: Timestamp,
+}
+
 impl<A: Api> Reconciler<'_, A> {
     /// Looks at a Rollout, decides, and writes what follows.
     pub(crate) async fn rollout(&self, key: &Key, now: Timestamp) -> Look {
@@ -110,12 +123,16 @@ impl<A: Api> Reconciler<'_, A> {
                 missing: gathered.missing,
             });
         }
-        let world = gathered.world;
-        let decision = rollout::decide(&world, now);
-        let mut noted = world.rollout.status.clone();
+        let mut pass = Pass {
+            noted: gathered.world.rollout.status.clone(),
+            versions: gathered.versions,
+            world: gathered.world,
+            now,
+        };
+        let decision = rollout::decide(&pass.world, now);
         let mut changed = false;
         for write in decision.writes {
-            changed |= self.write(key, &world, &mut noted, write, now).await?;
+            changed |= self.write(key, &mut pass, write).await?;
         }
         if changed {
             return Ok(Look::again());
@@ -125,28 +142,19 @@ impl<A: Api> Reconciler<'_, A> {
     }
 
     /// Writes; true when something is different now.
-    async fn write(
-        &self,
-        key: &Key,
-        world: &World,
-        noted: &mut RolloutStatus,
-        write: Write,
-        now: Timestamp,
-    ) -> Result<bool, ApiError> {
+    async fn write(&self, key: &Key, pass: &mut Pass, write: Write) -> Result<bool, ApiError> {
         let namespace = key.namespace.as_str();
+        let uid = &pass.world.rollout.metadata.uid;
         match write {
             Write::DefaultReplicas => {
-                self.patch_known(key, None, json!({"spec": {"replicas": 1}}))
-                    .await
+                let patch = json!({"spec": {"replicas": 1}});
+                self.patch_known(pass, key, None, patch).await
             }
             Write::AnnotateRollout(annotations) => {
                 let patch = json!({"metadata": {"annotations": annotations}});
-                self.patch_known(key, None, patch).await
+                self.patch_known(pass, key, None, patch).await
             }
-            Write::CreateReplicaSet(object) => {
-                self.create_replica_set(key, world, noted, &object, now)
-                    .await
-            }
+            Write::CreateReplicaSet(object) => self.create_replica_set(key, pass, &object).await,
             Write::PatchReplicaSet { name, operations } => {
                 let target = Key::new(REPLICA_SET, namespace, &name);
                 self.patch(&target, None, &Patch::Operations(operations))
@@ -161,16 +169,15 @@ impl<A: Api> Reconciler<'_, A> {
                     patch["metadata"] = json!({"annotations": {MANAGED_BY: key.name}});
                 }
                 let target = Key::new(SERVICE, namespace, &name);
-                let patch = self.at_known_version(&target, patch);
-                self.patch(&target, None, &Patch::Merge(patch)).await
+                self.patch_known(pass, &target, None, patch).await
             }
-            Write::Route(routing) => self.route(key, world, &routing).await,
+            Write::Route(routing) => self.route(key, &pass.world, &routing).await,
             Write::SyncPods {
                 replica_set,
                 existing,
                 wanted,
             } => {
-                self.sync_pods(world, &replica_set, &existing, &wanted)
+                self.sync_pods(&pass.world, &replica_set, &existing, &wanted)
                     .await
             }
             Write::EvictPods(names) => self.evict(namespace, names).await,
@@ -190,14 +197,10 @@ impl<A: Api> Reconciler<'_, A> {
             Write::DeleteExperiment(name) => {
                 self.delete(&Key::new(EXPERIMENT, namespace, &name)).await
             }
-            Write::ScaleWorkload(replicas) => self.scale_workload(world, replicas).await,
-            Write::Status(status) => {
-                let changed = self.write_status(key, noted, &status).await?;
-                *noted = *status;
-                Ok(changed)
-            }
+            Write::ScaleWorkload(replicas) => self.scale_workload(&pass.world, replicas).await,
+            Write::Status(status) => self.write_status(key, pass, *status).await,
             Write::Event(event) => {
-                self.events.record(key, &world.rollout.metadata.uid, event);
+                self.events.record(key, uid, event);
                 Ok(false)
             }
             Write::Completed(duration) => {
@@ -210,10 +213,8 @@ impl<A: Api> Reconciler<'_, A> {
     async fn create_replica_set(
         &self,
         key: &Key,
-        world: &World,
-        noted: &RolloutStatus,
+        pass: &mut Pass,
         object: &Value,
-        now: Timestamp,
     ) -> Result<bool, ApiError> {
         let Err(cause) = self.create(REPLICA_SET, &key.namespace, object).await else {
             return Ok(true);
@@ -228,12 +229,13 @@ impl<A: Api> Reconciler<'_, A> {
                 Err(cause)
             }
             Reason::Refused => {
-                let name = rollout::candidate_name(&world.rollout);
+                let rollout = &pass.world.rollout;
+                let name = rollout::candidate_name(rollout);
                 let (event, status) =
-                    rollout::creation_failed(&world.rollout, &name, &cause.message, now);
-                if status != *noted {
-                    self.events.record(key, &world.rollout.metadata.uid, event);
-                    self.write_status(key, noted, &status).await?;
+                    rollout::creation_failed(rollout, &name, &cause.message, pass.now);
+                if status != pass.noted {
+                    self.events.record(key, &rollout.metadata.uid, event);
+                    self.write_status(key, pass, status).await?;
                 }
                 Err(cause)
             }
@@ -244,46 +246,60 @@ impl<A: Api> Reconciler<'_, A> {
     async fn write_status(
         &self,
         key: &Key,
-        before: &RolloutStatus,
-        after: &RolloutStatus,
+        pass: &mut Pass,
+        status: RolloutStatus,
     ) -> Result<bool, ApiError> {
-        let Some(patch) = merge_patch(&json!(before), &json!(after)) else {
+        let Some(patch) = merge_patch(&json!(pass.noted), &json!(status)) else {
             return Ok(false);
         };
-        self.patch_known(key, Some("status"), json!({"status": patch}))
-            .await
+        let patch = json!({"status": patch});
+        let changed = self.patch_known(pass, key, Some("status"), patch).await?;
+        pass.noted = status;
+        Ok(changed)
     }
 
-    /// Writes the status of an AnalysisRun or Experiment; true when it changed. Their definitions have no status
-    /// subresource, in Argo's CRDs and so in ours.
+    /// Writes the status of an AnalysisRun or Experiment that was read at a version; true when it changed. Their
+    /// definitions have no status subresource, in Argo's CRDs and so in ours.
     pub(crate) async fn write_plain_status(
         &self,
         key: &Key,
+        metadata: &ObjectMeta,
         before: &Value,
         after: &Value,
     ) -> Result<bool, ApiError> {
         let Some(patch) = merge_patch(before, after) else {
             return Ok(false);
         };
-        self.patch_known(key, None, json!({"status": patch})).await
+        let patch = at_version(json!({"status": patch}), metadata.version());
+        let changed = self.patch(key, None, &Patch::Merge(patch)).await?;
+        if changed {
+            return Ok(true);
+        }
+        Err(ApiError::new(
+            Reason::Refused,
+            format!(
+                "the status of {key} was not stored: its definition is another one; apply those that `sluice crds` prints"
+            ),
+        ))
     }
 
+    /// Patches an object as the decision knew it: refused when somebody else has written it since.
     async fn patch_known(
         &self,
+        pass: &mut Pass,
         key: &Key,
         subresource: Option<&'static str>,
         patch: Value,
     ) -> Result<bool, ApiError> {
-        let patch = self.at_known_version(key, patch);
-        self.patch(key, subresource, &Patch::Merge(patch)).await
-    }
-
-    /// The patch, which is refused when the object is not the version any more that the decision knew.
-    fn at_known_version(&self, key: &Key, mut patch: Value) -> Value {
-        if let Some(version) = self.cache.version(key) {
-            patch["metadata"]["resourceVersion"] = json!(version.to_string());
-        }
-        patch
+        let patch = at_version(patch, pass.versions.get(key).copied());
+        let stored = self
+            .api
+            .patch(key, subresource, &Patch::Merge(patch))
+            .await?;
+        let version = version_of(&stored);
+        let before = pass.versions.insert(key.clone(), version);
+        self.learn(&key.resource, stored);
+        Ok(before != Some(version))
     }
 
     /// Has every router that the Rollout names express the routing.
@@ -423,7 +439,7 @@ impl<A: Api> Reconciler<'_, A> {
         let Some(set) = sets.find(|set| set.metadata.name == replica_set) else {
             return Ok(false);
         };
-        let selector = gather::selector_text(&set.spec.selector);
+        let selector = rollout::selector_text(&set.spec.selector);
         for pod in self.api.list(&POD, namespace, &selector).await? {
             if let Some((name, patch)) = pod_patch(&pod, set, existing, wanted) {
                 let target = Key::new(POD, namespace, &name);
@@ -449,15 +465,18 @@ impl<A: Api> Reconciler<'_, A> {
         Ok(true)
     }
 
+    /// Patches an object; true when something is different now. What a definition does not know is not stored.
     pub(crate) async fn patch(
         &self,
         target: &Key,
         subresource: Option<&'static str>,
         patch: &Patch,
     ) -> Result<bool, ApiError> {
+        let before = self.cache.version(target);
         let stored = self.api.patch(target, subresource, patch).await?;
+        let version = version_of(&stored);
         self.learn(&target.resource, stored);
-        Ok(true)
+        Ok(before != Some(version))
     }
 
     pub(crate) async fn delete(&self, target: &Key) -> Result<bool, ApiError> {
@@ -482,8 +501,7 @@ fn pod_patch(
     existing: &PodTemplateMetadata,
     wanted: &PodTemplateMetadata,
 ) -> Option<(String, Value)> {
-    let metadata: sluice_argo::api::ObjectMeta =
-        serde_json::from_value(pod.get("metadata")?.clone()).ok()?;
+    let metadata: ObjectMeta = serde_json::from_value(pod.get("metadata")?.clone()).ok()?;
     let owners = pod.pointer("/metadata/ownerReferences")?.as_array()?;
     let is_own = owners
         .iter()
@@ -498,6 +516,14 @@ fn pod_patch(
         &json!({"labels": labels, "annotations": annotations}),
     )?;
     Some((metadata.name, json!({"metadata": patch})))
+}
+
+/// The patch for an object at a version; another one is refused then.
+fn at_version(mut patch: Value, version: Option<u64>) -> Value {
+    if let Some(version) = version {
+        patch["metadata"]["resourceVersion"] = json!(version.to_string());
+    }
+    patch
 }
 
 /// The merge patch from one value to another; `None` when they are the same.
@@ -520,3 +546,6 @@ pub(crate) fn merge_patch(before: &Value, after: &Value) -> Option<Value> {
     }
     (!patch.is_empty()).then_some(Value::Object(patch))
 }
+
+#[cfg(test)]
+mod tests;

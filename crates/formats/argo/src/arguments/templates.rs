@@ -15,6 +15,19 @@ pub trait TemplateSource {
     fn cluster_template(&self, name: &str) -> Option<&AnalysisTemplate>;
 }
 
+/// Templates that were looked up: those of the cluster have no namespace.
+impl TemplateSource for Vec<AnalysisTemplate> {
+    fn template(&self, name: &str) -> Option<&AnalysisTemplate> {
+        let mut all = self.iter();
+        all.find(|one| one.metadata.name == name && !one.metadata.namespace.is_empty())
+    }
+
+    fn cluster_template(&self, name: &str) -> Option<&AnalysisTemplate> {
+        let mut all = self.iter();
+        all.find(|one| one.metadata.name == name && one.metadata.namespace.is_empty())
+    }
+}
+
 /// The templates that references name, and those that these name, however deep; each once, though they name
 /// each other. Those of the namespace come first.
 ///

@@ -8,12 +8,9 @@ use super::world::{INSTANCE_ID_LABEL, REVISION, ReplicaSet, Trial, World};
 use super::write::Write;
 use super::{conditions, history};
 use crate::api::{
-    AnalysisPhase, AnalysisRun, AnalysisTemplate, POD_TEMPLATE_HASH_LABEL, RolloutAnalysis,
-    RolloutAnalysisRunStatus,
+    AnalysisPhase, AnalysisRun, POD_TEMPLATE_HASH_LABEL, RolloutAnalysis, RolloutAnalysisRunStatus,
 };
-use crate::arguments::{
-    ArgumentError, RunRequest, TemplateSource, gather, new_run, rollout_arguments,
-};
+use crate::arguments::{ArgumentError, RunRequest, gather, new_run, rollout_arguments};
 use crate::workload::current_step;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -428,7 +425,7 @@ fn new_run_of(
     request: RunRequest<'_>,
 ) -> Result<AnalysisRun, String> {
     let of = || {
-        let templates = gather(&analysis.templates, world)?;
+        let templates = gather(&analysis.templates, &world.templates)?;
         let arguments =
             rollout_arguments(&analysis.args, stable_hash, latest_hash, &world.rollout)?;
         let request = RunRequest {
@@ -444,18 +441,6 @@ fn new_run_of(
 pub(super) fn obstacle(world: &World, analysis: &RolloutAnalysis) -> Option<String> {
     // Any hash will do: the values are not looked at.
     new_run_of(world, analysis, "stable", "latest", RunRequest::default()).err()
-}
-
-impl TemplateSource for World {
-    fn template(&self, name: &str) -> Option<&AnalysisTemplate> {
-        let mut all = self.templates.iter();
-        all.find(|one| one.metadata.name == name && !one.metadata.namespace.is_empty())
-    }
-
-    fn cluster_template(&self, name: &str) -> Option<&AnalysisTemplate> {
-        let mut all = self.templates.iter();
-        all.find(|one| one.metadata.name == name && one.metadata.namespace.is_empty())
-    }
 }
 
 /// A run for the same that was started and not noted: the turn before was cut off in between.

@@ -199,14 +199,12 @@ pub(super) fn sync(turn: &mut Turn<'_>) {
     after.extend(copied(turn.rollout));
     if set.revision() < number {
         after.insert(REVISION.to_owned(), number.to_string());
-    }
-    if let Some(earlier) = before.get(REVISION).filter(|_| after != *before) {
-        let history = match before.get(REVISION_HISTORY) {
-            Some(history) if !history.is_empty() => format!("{history},{earlier}"),
-            _ => earlier.clone(),
-        };
-        // Only another number makes the earlier one history.
-        if after.get(REVISION) != Some(earlier) {
+        // One that is rolled out again remembers its earlier numbers.
+        if let Some(earlier) = before.get(REVISION) {
+            let history = match before.get(REVISION_HISTORY) {
+                Some(history) if !history.is_empty() => format!("{history},{earlier}"),
+                _ => earlier.clone(),
+            };
             after.insert(REVISION_HISTORY.to_owned(), history);
         }
     }

@@ -234,6 +234,12 @@ impl ReplicaSet {
 }
 
 impl ObjectMeta {
+    /// The version at which it was read. Kubernetes' are numbers.
+    #[must_use]
+    pub fn version(&self) -> Option<u64> {
+        self.rest.get("resourceVersion")?.as_str()?.parse().ok()
+    }
+
     /// Whether the object is being deleted.
     #[must_use]
     pub fn is_deleting(&self) -> bool {

@@ -1,0 +1,131 @@
+#![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
+
+use super::*;
+use crate::resource::ROLLOUT;
+use std::sync::{Arc, Mutex};
+
+/// An API server that takes everything, and notes it. When it has made a ReplicaSet, `news` becomes known.
+struct Server {
+    cache: Arc<Cache>,
+    news: Value,
+    patches: Mutex<Vec<Value>>,
+    /// Whether patches are stored, and so give the object another version.
+    stores: bool,
+}
+
+impl Server {
+    fn new(news: Value, stores: bool) -> Self {
+        Server {
+            cache: Arc::default(),
+            news,
+            patches: Mutex::default(),
+            stores,
+        }
+    }
+}
+
+impl Api for Server {
+    async fn get(&self, key: &Key) -> Result<Value, ApiError> {
+        Err(ApiError::new(Reason::NotFound, key.to_string()))
+    }
+    async fn list(&self, _: &Resource, _: &str, _: &str) -> Result<Vec<Value>, ApiError> {
+        Ok(Vec::new())
+    }
+    async fn create(&self, _: &Resource, _: &str, object: &Value) -> Result<Value, ApiError> {
+        self.cache.put(&ROLLOUT, self.news.clone());
+        let mut stored = object.clone();
+        stored["metadata"]["resourceVersion"] = json!("6");
+        Ok(stored)
+    }
+    async fn patch(
+        &self,
+        key: &Key,
+        _: Option<&'static str>,
+        patch: &Patch,
+    ) -> Result<Value, ApiError> {
+        let Patch::Merge(patch) = patch else {
+            return Err(ApiError::new(Reason::Refused, "no merge patch"));
+        };
+        let mut patches = self.patches.lock().unwrap();
+        patches.push(patch.clone());
+        let version = if self.stores { 20 + patches.len() } else { 5 };
+        Ok(object(&key.name, &version.to_string()))
+    }
+    async fn replace(&self, key: &Key, _: &Value) -> Result<Value, ApiError> {
+        Err(ApiError::new(Reason::Refused, key.to_string()))
+    }
+    async fn delete(&self, _: &Key) -> Result<(), ApiError> {
+        Ok(())
+    }
+    async fn evict(&self, _: &Key) -> Result<(), ApiError> {
+        Ok(())
+    }
+}
+
+fn object(name: &str, version: &str) -> Value {
+    json!({
+        "metadata": {"name": name, "namespace": "shop", "uid": "u", "resourceVersion": version, "generation": 1},
+        "spec": {
+            "replicas": 1,
+            "selector": {"matchLabels": {"app": name}},
+            "template": {
+                "metadata": {"labels": {"app": name}},
+                "spec": {"containers": [{"name": "web", "image": "web:1"}]},
+            },
+            "strategy": {"canary": {}},
+        },
+    })
+}
+
+async fn look(server: &Server) -> Look {
+    let (events, _outlet) = Events::new(|| Timestamp(0), Arc::default());
+    let reconciler = Reconciler {
+        api: server,
+        cache: &server.cache,
+        events: &events,
+        instance_id: "",
+        tell: &|_| {},
+    };
+    let key = Key::new(ROLLOUT, "shop", "web");
+    reconciler.rollout(&key, Timestamp(1_000)).await
+}
+
+/// Somebody aborts while the ReplicaSet is made: what was decided without it must not be written over it.
+#[tokio::test]
+async fn a_status_is_written_at_the_version_that_the_decision_knew_not_at_the_newest() {
+    let server = Server::new(object("web", "9"), true);
+    server.cache.put(&ROLLOUT, object("web", "5"));
+    look(&server).await;
+    let patches = server.patches.lock().unwrap();
+    let versions: Vec<&Value> = patches
+        .iter()
+        .map(|patch| &patch["metadata"]["resourceVersion"])
+        .collect();
+    // The second is that of the first one's answer.
+    assert_eq!(versions, ["5", "21"], "{patches:?}");
+}
+
+/// A definition that lacks a field of the status never stores it: that is no reason to look again at once.
+#[tokio::test]
+async fn what_an_api_server_does_not_store_is_no_change() {
+    let server = Server::new(object("web", "5"), false);
+    server.cache.put(&ROLLOUT, object("web", "5"));
+    let metadata: ObjectMeta =
+        serde_json::from_value(object("web", "5")["metadata"].take()).unwrap();
+    let (events, _outlet) = Events::new(|| Timestamp(0), Arc::default());
+    let reconciler = Reconciler {
+        api: &server,
+        cache: &server.cache,
+        events: &events,
+        instance_id: "",
+        tell: &|_| {},
+    };
+    let key = Key::new(ROLLOUT, "shop", "web");
+    let patch = Patch::Merge(json!({"status": {"duration": {}}}));
+    assert_eq!(reconciler.patch(&key, None, &patch).await, Ok(false));
+    let refused = reconciler
+        .write_plain_status(&key, &metadata, &json!({}), &json!({"phase": "Running"}))
+        .await
+        .unwrap_err();
+    assert!(refused.message.contains("sluice crds"), "{refused}");
+}
