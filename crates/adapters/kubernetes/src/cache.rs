@@ -27,6 +27,8 @@ struct Objects {
     /// Their keys, those first that went first.
     gone_order: VecDeque<Key>,
     synced: HashSet<Resource>,
+    /// Kinds that may not be listed.
+    refused: HashSet<Resource>,
 }
 
 #[derive(Debug)]
@@ -126,6 +128,7 @@ impl Cache {
     ) -> Vec<(Key, Option<Box<str>>)> {
         let mut objects = self.write();
         objects.synced.insert(resource.clone());
+        objects.refused.remove(resource);
         let mut stale: Vec<Key> = objects
             .by_key
             .iter()
@@ -146,6 +149,16 @@ impl Cache {
 
     /// Whether all objects of a kind have been listed once.
     #[must_use]
+    /// Whether a kind could not be listed when it was last tried, because that is not allowed.
+    pub(crate) fn is_refused(&self, resource: &Resource) -> bool {
+        self.read().refused.contains(resource)
+    }
+
+    /// Notes that a kind may not be listed.
+    pub(crate) fn refuse(&self, resource: &Resource) {
+        self.write().refused.insert(resource.clone());
+    }
+
     pub(crate) fn is_synced(&self, resource: &Resource) -> bool {
         self.read().synced.contains(resource)
     }

@@ -204,9 +204,8 @@ impl<A: Api + Feed + Clone> Loops<A> {
         let Some(since) = self.since.get() else {
             return Ok(());
         };
-        let missing: Vec<_> = WATCHED
-            .into_iter()
-            .filter(|resource| !self.cache.is_synced(resource))
+        let missing: Vec<_> = self
+            .unknown_kinds()
             .map(|resource| resource.plural)
             .collect();
         if !missing.is_empty() && since.elapsed() > SYNC_MAX {
@@ -289,15 +288,19 @@ impl<A: Api + Feed + Clone> Loops<A> {
         self.references.note(key, named);
     }
 
-    fn is_synced(&self) -> bool {
-        WATCHED
-            .iter()
-            .all(|resource| self.cache.is_synced(resource))
+    /// The kinds whose objects must be known before anything is decided, and are not. Who looks at one namespace
+    /// may have no right to what belongs to none, and does without.
+    fn unknown_kinds(&self) -> impl Iterator<Item = Resource> {
+        let of_namespace = self.scope.namespace.is_some();
+        WATCHED.into_iter().filter(move |resource| {
+            let optional = of_namespace && !resource.namespaced;
+            !self.cache.is_synced(resource) && !(optional && self.cache.is_refused(resource))
+        })
     }
 
     async fn work(&self, events: &Events) {
         // What is not known yet must not be taken for missing.
-        while !self.is_synced() {
+        while self.unknown_kinds().next().is_some() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         loop {

@@ -45,6 +45,12 @@ impl Resource {
         }
     }
 
+    /// Whether its objects tell a router where requests go.
+    #[must_use]
+    pub fn is_routed(&self) -> bool {
+        !OWN_GROUPS.contains(&&*self.group)
+    }
+
     /// `group/version`, or the version alone for the core.
     #[must_use]
     pub fn api_version(&self) -> String {
@@ -71,6 +77,8 @@ impl Resource {
 }
 
 const ARGO: &str = "argoproj.io";
+/// The groups of everything but the objects of routers.
+const OWN_GROUPS: [&str; 5] = [ARGO, "", "apps", "batch", "coordination.k8s.io"];
 
 /// Rollouts.
 pub const ROLLOUT: Resource = Resource::new(ARGO, "v1alpha1", "Rollout", "rollouts");

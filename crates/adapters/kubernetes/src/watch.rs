@@ -12,6 +12,8 @@ use std::time::Duration;
 const BACKOFF_MIN: Duration = Duration::from_millis(250);
 /// The longest wait.
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
+/// The wait where listing is not allowed and what needs the objects can do without.
+const REFUSED_WAIT: Duration = Duration::from_secs(600);
 /// After which time without any event, bookmarks included, a watch is taken for dead.
 const SILENCE_MAX: Duration = Duration::from_secs(300);
 
@@ -39,6 +41,18 @@ pub(crate) async fn watch(
                 follow(api, cache, &resource, namespace, version, &tell).await;
             }
             Err(cause) => {
+                if cause.reason == Reason::Refused {
+                    cache.refuse(&resource);
+                    if resource.is_routed() {
+                        tracing::warn!(
+                            kind = %resource.kind,
+                            %cause,
+                            "objects may not be listed: each is read when it is needed, and what others change of it is not noticed; allow the controller to `list` and `watch` them"
+                        );
+                        tokio::time::sleep(REFUSED_WAIT).await;
+                        continue;
+                    }
+                }
                 tracing::warn!(kind = %resource.kind, %cause, "objects cannot be listed; it is tried again");
             }
         }

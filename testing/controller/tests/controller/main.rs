@@ -1,6 +1,7 @@
 //! The controller on a real cluster with pods that pretend: steps, promotions, aborts, and `kill -9` at any moment.
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
+mod roles;
 mod support;
 
 use serde_json::{Value, json};
@@ -8,7 +9,7 @@ use sluice_cluster::{Cluster, ClusterName, Variant};
 use std::time::Duration;
 use support::{Controller, Watched, canary, rollout, status_patch};
 
-fn cluster(label: &str) -> Cluster {
+pub(crate) fn cluster(label: &str) -> Cluster {
     let name = ClusterName::for_tests(label, env!("CARGO_MANIFEST_DIR"));
     let cluster = Cluster::up(&name, Variant::Kwok { nodes: 1 }).unwrap();
     support::define(&cluster);

@@ -48,23 +48,73 @@ pub(crate) fn define(cluster: &Cluster) {
 pub(crate) struct Controller<'a> {
     cluster: &'a Cluster,
     process: Child,
+    /// What it logs in.
+    account: Option<Account>,
+}
+
+/// An account of the cluster: a file with what logs it in, and the log of who uses it.
+#[derive(Clone)]
+pub(crate) struct Account {
+    kubeconfig: PathBuf,
+    log: PathBuf,
+}
+
+impl Account {
+    /// An account that exists in the namespace `argo-rollouts`.
+    pub(crate) fn of(cluster: &Cluster, name: &str) -> Self {
+        let token = cluster
+            .kubectl(&["create", "token", name, "--namespace", "argo-rollouts"])
+            .unwrap();
+        let mut config = read(cluster, &["config", "view", "--raw", "-o", "json"]);
+        for user in config["users"].as_array_mut().unwrap() {
+            user["user"] = json!({"token": token.trim()});
+        }
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+        let account = Account {
+            kubeconfig: folder.join(format!("{}-{name}.kubeconfig", cluster.name())),
+            log: folder.join(format!("{}-{name}.log", cluster.name())),
+        };
+        std::fs::write(&account.kubeconfig, config.to_string()).unwrap();
+        account
+    }
+
+    /// The lines of its log that tell of something that was not allowed.
+    pub(crate) fn refusals(&self) -> Vec<String> {
+        let text = std::fs::read_to_string(&self.log).unwrap();
+        let lines = text.lines().filter(|line| line.contains("forbidden"));
+        lines.map(str::to_owned).collect()
+    }
 }
 
 impl<'a> Controller<'a> {
     pub(crate) fn start(cluster: &'a Cluster) -> Self {
         Controller {
-            process: Self::spawn(cluster),
+            process: Self::spawn(cluster, None),
             cluster,
+            account: None,
         }
     }
 
-    fn spawn(cluster: &Cluster) -> Child {
-        cluster
-            .run_inside(program())
-            .arg("controller")
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap()
+    /// Starts it with the rights of an account.
+    pub(crate) fn start_as(cluster: &'a Cluster, account: &Account) -> Self {
+        Controller {
+            process: Self::spawn(cluster, Some(account)),
+            cluster,
+            account: Some(account.clone()),
+        }
+    }
+
+    fn spawn(cluster: &Cluster, account: Option<&Account>) -> Child {
+        let mut command = cluster.run_inside(program());
+        command.arg("controller");
+        match account {
+            Some(account) => command
+                .arg("--leader-elect")
+                .env("KUBECONFIG", &account.kubeconfig)
+                .stderr(std::fs::File::create(&account.log).unwrap()),
+            None => command.stderr(Stdio::null()),
+        };
+        command.spawn().unwrap()
     }
 
     /// Kills it and starts it again, some times, after a random time each.
@@ -73,7 +123,7 @@ impl<'a> Controller<'a> {
             std::thread::sleep(apart.mul_f64(fastrand::f64()));
             self.process.kill().unwrap();
             self.process.wait().unwrap();
-            self.process = Self::spawn(self.cluster);
+            self.process = Self::spawn(self.cluster, self.account.as_ref());
         }
     }
 }
@@ -188,7 +238,8 @@ pub(crate) fn pod_names(cluster: &Cluster) -> Vec<String> {
         .collect()
 }
 
-fn read(cluster: &Cluster, arguments: &[&str]) -> Value {
+/// What kubectl prints as JSON.
+pub(crate) fn read(cluster: &Cluster, arguments: &[&str]) -> Value {
     serde_json::from_str(&cluster.kubectl(arguments).unwrap()).unwrap()
 }
 
