@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 mod roles;
+mod scaling;
 mod support;
 
 use serde_json::{Value, json};
