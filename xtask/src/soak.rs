@@ -4,8 +4,9 @@
 //! environment, fails when a run breaks a promise, and prints how to reproduce it. Where a soak stands is kept in `target/soak/NAME.json`, written after each chunk.
 
 use crate::child;
+use crate::cluster;
 use crate::workspace::Workspace;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -39,6 +40,10 @@ pub(crate) struct Subject {
     package: &'static str,
     /// The integration test's name.
     test: &'static str,
+    /// Which of its tests, when it has others.
+    only: Option<&'static str>,
+    /// Whether it needs the program, and the programs of a cluster.
+    cluster: bool,
     /// The variables by which it is told the first seed and the number of runs.
     first: &'static str,
     count: &'static str,
@@ -56,6 +61,8 @@ pub(crate) const SIMULATOR: Subject = Subject {
     name: "simulator",
     package: "sluice-simulator",
     test: "soak",
+    only: None,
+    cluster: false,
     first: "SLUICE_SOAK_FIRST",
     count: "SLUICE_SOAK_COUNT",
     ignored: true,
@@ -68,6 +75,8 @@ const KUBERNETES: Subject = Subject {
     name: "kubernetes",
     package: "sluice-kubernetes-sim",
     test: "soak",
+    only: None,
+    cluster: false,
     first: "SLUICE_SOAK_FIRST",
     count: "SLUICE_SOAK_COUNT",
     ignored: true,
@@ -80,6 +89,8 @@ const KILLS: Subject = Subject {
     name: "kills",
     package: "sluice",
     test: "kills",
+    only: None,
+    cluster: false,
     first: "SLUICE_KILLS_FROM",
     count: "SLUICE_KILLS",
     ignored: false,
@@ -88,7 +99,21 @@ const KILLS: Subject = Subject {
     usual: 200,
 };
 
-const SUBJECTS: [&Subject; 3] = [&SIMULATOR, &KUBERNETES, &KILLS];
+const CONTROLLER: Subject = Subject {
+    name: "controller",
+    package: "sluice-controller-tests",
+    test: "controller",
+    only: Some("kills::"),
+    cluster: true,
+    first: "SLUICE_CONTROLLER_KILLS_FROM",
+    count: "SLUICE_CONTROLLER_KILLS",
+    ignored: true,
+    release: false,
+    chunk: 25,
+    usual: 100,
+};
+
+const SUBJECTS: [&Subject; 4] = [&SIMULATOR, &KUBERNETES, &KILLS, &CONTROLLER];
 
 /// A soak that writes down each run by itself and goes on where it was.
 struct SelfKept {
@@ -158,6 +183,7 @@ impl Subject {
             command.arg("--release");
         }
         command.args(["--", "--nocapture"]);
+        command.args(self.only);
         if self.ignored {
             command.arg("--ignored");
         }
@@ -177,6 +203,19 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
         .into_iter()
         .find(|subject| subject.name == options.name)
         .context("the command line accepts known names only")?;
+    let path = if subject.cluster {
+        if let Some(why) = cluster::obstacle() {
+            bail!("{why}");
+        }
+        cluster::obtain(workspace)?;
+        let build = workspace.cargo(&["build", "--locked", "--package", "sluice"]);
+        if !child::show(build, CHUNK_MAX)? {
+            return Ok(false);
+        }
+        Some(cluster::search_path(workspace)?)
+    } else {
+        None
+    };
     let file = progress_file(workspace, subject)?;
     let commit = commit(workspace);
     let mut progress = if options.resume {
@@ -199,7 +238,11 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
     let began_at = progress.next;
     while progress.next < progress.end {
         let count = subject.chunk.min(progress.end - progress.next);
-        let passed = child::show(subject.command(workspace, progress.next, count), CHUNK_MAX)?;
+        let mut command = subject.command(workspace, progress.next, count);
+        if let Some(path) = &path {
+            command.env("PATH", path);
+        }
+        let passed = child::show(command, CHUNK_MAX)?;
         progress.failed = !passed;
         if passed {
             progress.next += count;

@@ -147,52 +147,11 @@ fn argo_account() -> Value {
     json!({"apiVersion": "v1", "kind": "List", "items": items})
 }
 
-/// The definition of Traefik's objects, as far as it matters here.
-fn traefik_definition() -> Value {
-    json!({
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": "traefikservices.traefik.io"},
-        "spec": {
-            "group": "traefik.io",
-            "scope": "Namespaced",
-            "names": {
-                "kind": "TraefikService",
-                "listKind": "TraefikServiceList",
-                "plural": "traefikservices",
-                "singular": "traefikservice",
-            },
-            "versions": [{
-                "name": "v1alpha1",
-                "served": true,
-                "storage": true,
-                "schema": {"openAPIV3Schema": {
-                    "type": "object",
-                    "x-kubernetes-preserve-unknown-fields": true,
-                }},
-            }],
-        },
-    })
-}
-
 /// A Deployment's template under a router, with labels that come and go, an experiment and a restart.
 fn rolls_out_all_that_needs_a_right(cluster: &Cluster, account: &Account) {
-    cluster.apply(&traefik_definition()).unwrap();
-    let established = "--for=condition=Established";
-    let definition = "crd/traefikservices.traefik.io";
-    cluster
-        .kubectl(&["wait", established, definition, "--timeout=60s"])
-        .unwrap();
+    support::define_traefik(cluster);
     let mut services = vec![service("web-stable"), service("web-canary")];
-    services.push(json!({
-        "apiVersion": "traefik.io/v1alpha1",
-        "kind": "TraefikService",
-        "metadata": {"name": "web", "namespace": "default"},
-        "spec": {"weighted": {"services": [
-            {"name": "web-stable", "port": 80},
-            {"name": "web-canary", "port": 80},
-        ]}},
-    }));
+    services.push(support::traefik_service("web"));
     cluster
         .apply(&json!({"apiVersion": "v1", "kind": "List", "items": services}))
         .unwrap();

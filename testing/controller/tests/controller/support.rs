@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// Longest wait for anything to come about.
 const PATIENCE: Duration = Duration::from_secs(90);
-const HASH: &str = "rollouts-pod-template-hash";
+pub(crate) const HASH: &str = "rollouts-pod-template-hash";
 
 /// The program of the same build.
 fn program() -> PathBuf {
@@ -117,14 +117,12 @@ impl<'a> Controller<'a> {
         command.spawn().unwrap()
     }
 
-    /// Kills it and starts it again, some times, after a random time each.
-    pub(crate) fn kill_and_start(&mut self, times: u32, apart: Duration) {
-        for _ in 0..times {
-            std::thread::sleep(apart.mul_f64(fastrand::f64()));
-            self.process.kill().unwrap();
-            self.process.wait().unwrap();
-            self.process = Self::spawn(self.cluster, self.account.as_ref());
-        }
+    /// Kills it after a time, and starts it again.
+    pub(crate) fn kill_and_start(&mut self, after: Duration) {
+        std::thread::sleep(after);
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+        self.process = Self::spawn(self.cluster, self.account.as_ref());
     }
 }
 
@@ -172,6 +170,57 @@ pub(crate) fn service(name: &str) -> Value {
         "kind": "Service",
         "metadata": {"name": name, "namespace": "default"},
         "spec": {"selector": {"app": name}, "ports": [{"port": 80}]},
+    })
+}
+
+/// Gives the cluster Traefik's definition.
+pub(crate) fn define_traefik(cluster: &Cluster) {
+    cluster.apply(&traefik_definition()).unwrap();
+    let served = || -> Result<Option<String>> {
+        let answer = cluster.kubectl(&["get", "traefikservices.traefik.io"]);
+        Ok(answer.err().map(|cause| format!("{cause:#}")))
+    };
+    wait_until("Traefik's kind is served", PATIENCE, served).unwrap();
+}
+
+/// The definition of Traefik's objects, as far as it matters here.
+fn traefik_definition() -> Value {
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "traefikservices.traefik.io"},
+        "spec": {
+            "group": "traefik.io",
+            "scope": "Namespaced",
+            "names": {
+                "kind": "TraefikService",
+                "listKind": "TraefikServiceList",
+                "plural": "traefikservices",
+                "singular": "traefikservice",
+            },
+            "versions": [{
+                "name": "v1alpha1",
+                "served": true,
+                "storage": true,
+                "schema": {"openAPIV3Schema": {
+                    "type": "object",
+                    "x-kubernetes-preserve-unknown-fields": true,
+                }},
+            }],
+        },
+    })
+}
+
+/// What divides the requests between the Services of a Rollout's stable and canary version.
+pub(crate) fn traefik_service(name: &str) -> Value {
+    json!({
+        "apiVersion": "traefik.io/v1alpha1",
+        "kind": "TraefikService",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {"weighted": {"services": [
+            {"name": format!("{name}-stable"), "port": 80},
+            {"name": format!("{name}-canary"), "port": 80},
+        ]}},
     })
 }
 
@@ -268,6 +317,8 @@ impl<'a> Watched<'a> {
         let selector = format!("app={}", self.name);
         let list = read(self.cluster, &["get", "rs", "-l", &selector, "-o", "json"]);
         let mut sets = list["items"].as_array().unwrap().clone();
+        // Those of experiments have the same labels.
+        sets.retain(|set| set["metadata"]["ownerReferences"][0]["kind"] == "Rollout");
         // Times of creation have whole seconds only.
         sets.sort_by_key(|set| {
             let revision = &set["metadata"]["annotations"]["rollout.argoproj.io/revision"];
