@@ -28,7 +28,7 @@ pub(super) fn installs() -> Result<Option<String>> {
 pub(super) fn run(context: &Context<'_>) -> Result<Tally> {
     let mut folders: Vec<PathBuf> = Vec::new();
     let mut skips = Tally::default();
-    let mut arguments = vec!["-p", "sluice", "--test", "examples", "--", "--ignored"];
+    let mut arguments = vec!["--test", "examples", "--", "--ignored"];
     for program in &PROGRAMS {
         let place = if context.no_install {
             program.find()?

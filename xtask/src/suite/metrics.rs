@@ -37,14 +37,7 @@ pub(super) fn installs() -> Result<Option<String>> {
 
 pub(super) fn run(context: &Context<'_>) -> Result<Tally> {
     let mut skips = Tally::default();
-    let mut arguments = vec![
-        "-p",
-        "sluice-metrics",
-        "--test",
-        "metrics",
-        "--",
-        "--ignored",
-    ];
+    let mut arguments = vec!["--test", "metrics", "--", "--ignored"];
     let mut folders = Vec::new();
     let prometheus = if context.no_install {
         let found = PROMETHEUS.find()?;
@@ -78,20 +71,11 @@ pub(super) fn run(context: &Context<'_>) -> Result<Tally> {
     ];
     let mut tally = rust::test(context, &arguments, &variables)?;
     if has_prometheus {
-        let releases = ["-p", "sluice", "--test", "queries", "--", "--ignored"];
+        let releases = ["--test", "queries", "--", "--ignored"];
         tally.add(&rust::test(context, &releases, &variables)?);
-        let runs = [
-            "-p",
-            "sluice",
-            "--bin",
-            "sluice",
-            "--",
-            "--ignored",
-            "real_prometheus",
-        ];
-        tally.add(&rust::test(context, &runs, &variables)?);
-        let controller = ["-p", "sluice-kubernetes", "--lib", "--", "--ignored"];
-        tally.add(&rust::test(context, &controller, &variables)?);
+        let name = "real_prometheus";
+        let units = ["--lib", "--bin", "sluice", "--", "--ignored", name];
+        tally.add(&rust::test(context, &units, &variables)?);
     }
     tally.add(&skips);
     Ok(tally)

@@ -55,24 +55,28 @@ pub(super) fn check_lints(context: &Context<'_>) -> Result<Tally> {
 }
 
 pub(super) fn run_tests(context: &Context<'_>) -> Result<Tally> {
-    test(context, &["--workspace", "--no-fail-fast"], &[])
+    test(context, &["--no-fail-fast"], &[])
 }
 
-/// Builds the product's program, for tests that run it and are not its own.
-pub(super) fn build_program(context: &Context<'_>) -> Result<bool> {
-    let command = context
-        .workspace
-        .cargo(&["build", "--locked", "--quiet", "-p", "sluice"]);
+/// Builds the product's program, for a test that runs it and is not its own.
+///
+/// As part of the workspace and beside a test: otherwise dependencies have other features than in
+/// [`run_tests`], and almost all of them are built again.
+pub(super) fn build_program(context: &Context<'_>, test: &str) -> Result<bool> {
+    let mut command = context.workspace.cargo(&["build", "--locked", "--quiet"]);
+    command.args(["--workspace", "--bin", "sluice", "--test", test]);
     child::show(command, BUILD_MAX)
 }
 
-/// Runs `cargo test` with these arguments and, for the test programs, these variables.
+/// Runs `cargo test` over the workspace with these arguments and, for the test programs, these variables.
 pub(super) fn test(
     context: &Context<'_>,
     arguments: &[&str],
     variables: &[(&str, &str)],
 ) -> Result<Tally> {
-    let mut command = context.workspace.cargo(&["test", "--locked"]);
+    let mut command = context
+        .workspace
+        .cargo(&["test", "--locked", "--workspace"]);
     command.args(arguments).envs(variables.iter().copied());
     count(command, BUILD_MAX)
 }
