@@ -16,7 +16,7 @@ use crate::weather::{Fault, Faults, Weather};
 use crate::world::{Seat, World};
 use fastrand::Rng;
 use sluice_kubernetes::resource::ROLLOUT;
-use sluice_kubernetes::{Loops, Scope};
+use sluice_kubernetes::{Loops, RouterVersions, Scope};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -213,6 +213,7 @@ impl Run {
             namespace: None,
             instance_id: String::new(),
             workers: 2,
+            routers: RouterVersions::default(),
         };
         let metrics = Arc::new(Metrics {
             world: Arc::clone(&self.world),

@@ -6,6 +6,7 @@ use crate::limit::Limit;
 use crate::loops::{Loops, Scope, Wanted};
 use crate::measure::Measure;
 use crate::metrics::Scrape;
+use crate::routing::RouterVersions;
 use crate::serve::{self, ServeError, Serving, Source};
 use sluice_model::time::Timestamp;
 use std::future::Future;
@@ -22,6 +23,8 @@ pub struct Options {
     pub instance_id: String,
     /// How many Rollouts are looked at, at a time; at least 1.
     pub workers: usize,
+    /// The API versions of routers' objects.
+    pub routers: RouterVersions,
     /// How a leader is elected; none when the controller is alone.
     pub election: Option<Election>,
     /// How fast requests to the API server may follow each other; as fast as they can when absent.
@@ -76,6 +79,7 @@ impl Controller {
             namespace: options.namespace,
             instance_id: options.instance_id,
             workers: options.workers,
+            routers: options.routers,
         };
         let (loops, wanted) = Loops::new(api.clone(), scope, source, now);
         let controller = Controller {

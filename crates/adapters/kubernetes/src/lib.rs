@@ -38,4 +38,5 @@ pub use leadership::Election;
 pub use lookup::{Lookup, Reading, SecretKeys};
 pub use loops::{Loops, Scope, Wanted};
 pub use measure::{Answer, Answering, MEASURE_MAX, Meaning, Measure, Question};
+pub use routing::RouterVersions;
 pub use serve::{ServeError, Serving};

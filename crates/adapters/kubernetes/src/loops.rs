@@ -14,6 +14,7 @@ use crate::resource::{
     ANALYSIS_RUN, ANALYSIS_TEMPLATE, CLUSTER_ANALYSIS_TEMPLATE, EXPERIMENT, REPLICA_SET, ROLLOUT,
     Resource, SERVICE,
 };
+use crate::routing::{RouterVersions, routers};
 use crate::watch::{self, Seen};
 use sluice_argo::api::Rollout;
 use sluice_argo::rollout::{Routing, service_names};
@@ -53,6 +54,8 @@ pub struct Scope {
     pub instance_id: String,
     /// How many Rollouts are looked at, at a time; at least 1.
     pub workers: usize,
+    /// The API versions of routers' objects.
+    pub routers: RouterVersions,
 }
 
 /// What runs in a controller that leads.
@@ -265,7 +268,7 @@ impl<A: Api + Feed + Clone> Loops<A> {
     fn refer(&self, key: &Key) {
         let mut named = Vec::new();
         if let Some(rollout) = self.cache.get::<Rollout>(key) {
-            for router in crate::routing::routers(&rollout, &Routing::default()) {
+            for router in routers(&rollout, &Routing::default(), &self.scope.routers) {
                 for wanted in router.wants(&Objects::default()) {
                     let resource = Resource::of_router(&wanted.kind);
                     self.watch(resource.clone());
@@ -311,6 +314,7 @@ impl<A: Api + Feed + Clone> Loops<A> {
                 cache: &self.cache,
                 events,
                 instance_id: &self.scope.instance_id,
+                routers: &self.scope.routers,
                 tell: &tell,
             };
             let begun = Instant::now();

@@ -6,7 +6,7 @@ use crate::events::Events;
 use crate::gather;
 use crate::queue::Outcome;
 use crate::resource::{ANALYSIS_RUN, EXPERIMENT, POD, REPLICA_SET, Resource, SERVICE, workload};
-use crate::routing;
+use crate::routing::{self, RouterVersions};
 use crate::watch::Seen;
 use serde_json::{Map, Value, json};
 use sluice_argo::api::{
@@ -29,6 +29,7 @@ pub(crate) struct Reconciler<'a, A> {
     pub(crate) events: &'a Events,
     /// The controller's name among others; empty for the one that takes objects without a name.
     pub(crate) instance_id: &'a str,
+    pub(crate) routers: &'a RouterVersions,
     /// Hears of every write, as of every change that is watched.
     pub(crate) tell: &'a (dyn Fn(Seen) + Send + Sync),
 }
@@ -304,7 +305,7 @@ impl<A: Api> Reconciler<'_, A> {
 
     /// Has every router that the Rollout names express the routing.
     async fn route(&self, key: &Key, world: &World, routing: &Routing) -> Result<bool, ApiError> {
-        let routers = routing::routers(&world.rollout, routing);
+        let routers = routing::routers(&world.rollout, routing, self.routers);
         let split = routing::split(routing);
         let mut changed = false;
         for _ in 0..SPLIT_ROUNDS {

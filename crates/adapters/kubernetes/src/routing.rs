@@ -14,15 +14,34 @@ use sluice_routers::{
 /// The annotation of an Ingress that lists what each Rollout manages of it.
 const MANAGED_ALB: &str = "rollouts.argoproj.io/managed-alb-actions";
 
+/// In which API versions the objects of routers are read and written; each router's own choice when absent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RouterVersions {
+    /// The version of Istio's kinds, as `v1beta1`.
+    pub istio: Option<String>,
+    /// The version of TrafficSplits, as `v1alpha2`.
+    pub smi: Option<String>,
+    /// The version of Mappings, with or without its group, as `x.getambassador.io/v3alpha1`.
+    pub ambassador: Option<String>,
+    /// The version of App Mesh's kinds, as `v1beta2`.
+    pub app_mesh: Option<String>,
+    /// The version of TraefikServices, with or without its group, as `traefik.containo.us/v1alpha1`.
+    pub traefik: Option<String>,
+}
+
 /// The routers of a Rollout, each with whose traffic it splits.
-pub(crate) fn routers(rollout: &Rollout, routing: &Routing) -> Vec<Router> {
+pub(crate) fn routers(
+    rollout: &Rollout,
+    routing: &Routing,
+    versions: &RouterVersions,
+) -> Vec<Router> {
     let Some(canary) = &rollout.spec.strategy.canary else {
         return Vec::new();
     };
     let Some(named) = &canary.traffic_routing else {
         return Vec::new();
     };
-    means(named, &canary.stable_service)
+    means(named, &canary.stable_service, versions)
         .into_iter()
         .map(|means| {
             let services = match &means {
@@ -131,7 +150,11 @@ fn text(wanted: &StringMatch) -> Option<Text> {
     .map(|(value, kind)| kind(value.clone()))
 }
 
-fn means(named: &RolloutTrafficRouting, stable_service: &str) -> Vec<Means> {
+fn means(
+    named: &RolloutTrafficRouting,
+    stable_service: &str,
+    versions: &RouterVersions,
+) -> Vec<Means> {
     let mut all = Vec::new();
     if let Some(istio) = &named.istio {
         let one = istio.virtual_service.iter();
@@ -144,7 +167,7 @@ fn means(named: &RolloutTrafficRouting, stable_service: &str) -> Vec<Means> {
                 canary_subset: rule.canary_subset_name.clone(),
                 additional_subsets: Vec::new(),
             }),
-            api_version: None,
+            api_version: versions.istio.clone(),
         }));
     }
     if let Some(nginx) = &named.nginx {
@@ -182,13 +205,13 @@ fn means(named: &RolloutTrafficRouting, stable_service: &str) -> Vec<Means> {
         all.push(Means::Smi(Smi {
             traffic_split: some(&smi.traffic_split_name),
             root_service: some(&smi.root_service),
-            api_version: None,
+            api_version: versions.smi.clone(),
         }));
     }
     if let Some(ambassador) = &named.ambassador {
         all.push(Means::Ambassador(Ambassador {
             mappings: ambassador.mappings.clone(),
-            api_version: None,
+            api_version: versions.ambassador.clone(),
         }));
     }
     if let Some(mesh) = &named.app_mesh {
@@ -202,13 +225,13 @@ fn means(named: &RolloutTrafficRouting, stable_service: &str) -> Vec<Means> {
             routes: service.map_or_else(Vec::new, |service| service.routes.clone()),
             stable_node: node(nodes.and_then(|nodes| nodes.stable_virtual_node_ref.as_ref())),
             canary_node: node(nodes.and_then(|nodes| nodes.canary_virtual_node_ref.as_ref())),
-            api_version: None,
+            api_version: versions.app_mesh.clone(),
         }));
     }
     if let Some(traefik) = &named.traefik {
         all.push(Means::Traefik(Traefik {
             service: traefik.weighted_traefik_service_name.clone(),
-            api_version: None,
+            api_version: versions.traefik.clone(),
         }));
     }
     if let Some(route) = named

@@ -41,6 +41,11 @@ async fn run(args: ControllerArgs) -> Result<ExitCode, Failure> {
             "this argument of Argo's controller has no effect here"
         );
     }
+    if args.without_effect.verification.aws_verify_target_group {
+        tracing::warn!(
+            "AWS is not asked whether an ALB's weights have arrived: --aws-verify-target-group has no effect here"
+        );
+    }
     let client = connect(args.kubeconfig.as_deref(), args.context.as_deref())
         .await
         .map_err(|error| no_cluster(&error))?;
@@ -65,6 +70,7 @@ async fn run(args: ControllerArgs) -> Result<ExitCode, Failure> {
         namespace,
         instance_id: args.instance_id,
         workers: usize::from(args.workers),
+        routers: args.routers.versions(),
         election,
         rate: args.qps.map(|per_second| Rate {
             per_second,

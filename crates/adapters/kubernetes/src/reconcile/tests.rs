@@ -84,6 +84,7 @@ async fn look(server: &Server) -> Look {
         cache: &server.cache,
         events: &events,
         instance_id: "",
+        routers: &RouterVersions::default(),
         tell: &|_| {},
     };
     let key = Key::new(ROLLOUT, "shop", "web");
@@ -118,6 +119,7 @@ async fn what_an_api_server_does_not_store_is_no_change() {
         cache: &server.cache,
         events: &events,
         instance_id: "",
+        routers: &RouterVersions::default(),
         tell: &|_| {},
     };
     let key = Key::new(ROLLOUT, "shop", "web");
