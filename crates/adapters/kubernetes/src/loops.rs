@@ -297,7 +297,7 @@ impl<A: Api + Feed + Clone> Loops<A> {
         let of_namespace = self.scope.namespace.is_some();
         WATCHED.into_iter().filter(move |resource| {
             let optional = of_namespace && !resource.namespaced;
-            !self.cache.is_synced(resource) && !(optional && self.cache.is_refused(resource))
+            !(self.cache.is_synced(resource) || optional && self.cache.is_refused(resource))
         })
     }
 
