@@ -4,6 +4,7 @@
 //! They lie in `docs/` and are checked in, so that they can be read without building; the suite
 //! compares them with what the program says now.
 
+use crate::argo_hashes;
 use crate::child;
 use crate::kubernetes;
 use crate::workspace::Workspace;
@@ -31,6 +32,10 @@ pub(crate) struct Options {
     /// else.
     #[arg(long, value_name = "FOLDER", conflicts_with = "check")]
     kubernetes: Option<PathBuf>,
+    /// Write how Go writes Argo's objects anew, and the hashes that Argo's functions compute, and nothing else.
+    /// Needs Go.
+    #[arg(long, conflicts_with_all = ["check", "kubernetes"])]
+    argo_hashes: bool,
 }
 
 /// A document: where it lies, and what it should say.
@@ -46,6 +51,10 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
     }
     if let Some(folder) = &options.kubernetes {
         kubernetes::generate(workspace.root(), folder)?;
+        return Ok(true);
+    }
+    if options.argo_hashes {
+        argo_hashes::generate(workspace)?;
         return Ok(true);
     }
     for document in documents(workspace)? {

@@ -9,6 +9,7 @@
     reason = "a command-line tool: its output is its result"
 )]
 
+mod argo_hashes;
 mod bench;
 mod cache;
 mod child;

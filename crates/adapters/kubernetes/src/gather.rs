@@ -51,14 +51,12 @@ pub(crate) async fn world<A: Api>(
         .extend(version.map(|version| (key, version)));
     gathered.world.workload = resolve(cache, &mut rollout, &mut gathered.missing);
     let replica_sets: Vec<ReplicaSet> = cache.owned(&uid, &REPLICA_SET);
-    let candidate = candidate_name(&rollout);
-    let is_own = replica_sets
-        .iter()
-        .any(|set| set.metadata.name == candidate);
-    gathered.world.name_taken = !is_own
-        && cache
-            .version(&Key::new(REPLICA_SET, &namespace, &candidate))
-            .is_some();
+    // Without a name the Rollout is refused, which the decision says.
+    gathered.world.name_taken = candidate_name(&rollout).is_ok_and(|candidate| {
+        let mut own = replica_sets.iter();
+        let key = Key::new(REPLICA_SET, &namespace, &candidate);
+        own.all(|set| set.metadata.name != candidate) && cache.version(&key).is_some()
+    });
     for name in service_names(&rollout) {
         let key = Key::new(SERVICE, &namespace, name);
         if let Some(found) = cache.get::<Value>(&key) {

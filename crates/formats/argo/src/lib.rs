@@ -3,7 +3,7 @@
 //! `api` has the types of its five kinds; `crd` the definitions that an API server needs for them, and
 //! with them what is unknown or of the wrong type in an object; `validation` what is wrong with a Rollout
 //! although every field is well-formed. `workload` says how many pods each ReplicaSet should have, and
-//! `template` whether two pod templates mean the same. `translation` turns a Rollout into Sluice's plan.
+//! `template` whether two pod templates mean the same; `go_json` is what Argo's hashes are over. `translation` turns a Rollout into Sluice's plan.
 //! `rollout` says what a Rollout needs next, and what its status is then. `arguments` makes an AnalysisRun of
 //! templates, `analysis_run` says what one needs next, `condition` what a measurement means; `experiment` says
 //! what an Experiment needs next. `document` reads a file with such objects.
@@ -19,6 +19,7 @@ pub mod crd;
 pub mod document;
 pub mod event;
 pub mod experiment;
+mod go_json;
 pub mod rollout;
 pub mod template;
 pub mod translation;

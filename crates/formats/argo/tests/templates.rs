@@ -11,6 +11,10 @@ fn template(value: Value) -> PodTemplate {
     serde_json::from_value(value).expect("a template")
 }
 
+fn hash(template: &PodTemplate, collisions: Option<i32>) -> String {
+    template_hash(template, collisions).expect("its types fit")
+}
+
 /// What somebody writes.
 fn written() -> Value {
     json!({
@@ -96,7 +100,8 @@ fn what_an_api_server_fills_in_is_no_change() {
     let (written, stored) = (template(written()), template(stored()));
     assert!(same_template(&written, &stored));
     assert!(same_template(&stored, &written));
-    assert_eq!(template_hash(&written, None), template_hash(&stored, None));
+    // The hash is over the text: what has another one is found by meaning.
+    assert_ne!(hash(&written, None), hash(&stored, None));
 }
 
 #[test]
@@ -285,7 +290,7 @@ fn a_role_changes_only_what_a_role_added() {
 
 #[test]
 fn hashes_are_names_and_differ_by_collisions() {
-    let hash = |collisions| template_hash(&template(written()), collisions);
+    let hash = |collisions| hash(&template(written()), collisions);
     assert_eq!(hash(None), hash(None));
     assert_ne!(hash(None), hash(Some(1)));
     assert_ne!(hash(Some(1)), hash(Some(2)));
@@ -326,7 +331,7 @@ fn with_defaults(which: &[bool], cpu: &str) -> PodTemplate {
 }
 
 proptest! {
-    /// Whichever defaults are written out: same meaning, both ways round, and the same hash.
+    /// Whichever defaults are written out: same meaning, both ways round.
     #[test]
     fn written_defaults_are_no_change(
         one in optional(), other in optional(),
@@ -335,7 +340,6 @@ proptest! {
         let (one, other) = (with_defaults(&one, "1"), with_defaults(&other, cpu));
         prop_assert!(same_template(&one, &other));
         prop_assert!(same_template(&other, &one));
-        prop_assert_eq!(template_hash(&one, None), template_hash(&other, None));
     }
 
     /// A change beside them is always seen.
@@ -348,6 +352,6 @@ proptest! {
         other.0["spec"]["containers"][0]["image"] = json!(image);
         prop_assert!(!same_template(&one, &other));
         prop_assert!(!same_template(&other, &one));
-        prop_assert_ne!(template_hash(&one, None), template_hash(&other, None));
+        prop_assert_ne!(hash(&one, None), hash(&other, None));
     }
 }

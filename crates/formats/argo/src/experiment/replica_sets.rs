@@ -4,7 +4,7 @@ use super::services;
 use super::world::{EXPERIMENT_NAME, TEMPLATE_NAME};
 use crate::api::{API_VERSION, Experiment, POD_TEMPLATE_HASH_LABEL, TemplateSpec};
 use crate::rollout::ReplicaSet;
-use crate::template::template_hash;
+use crate::template::{Misfit, template_hash};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -42,7 +42,11 @@ pub(super) fn owner(experiment: &Experiment) -> Value {
 
 /// The hash for a version's pods. It is theirs alone: pods like those of a Rollout's revision, or of another
 /// version, with its hash would get that one's requests (Argo's issue 380).
-fn hash(experiment: &Experiment, template: &TemplateSpec, collisions: Option<i32>) -> String {
+pub(super) fn hash(
+    experiment: &Experiment,
+    template: &TemplateSpec,
+    collisions: Option<i32>,
+) -> Result<String, Misfit> {
     let mut told_apart = template.template.clone();
     let metadata = object_in(&mut told_apart.0, "metadata");
     let place = format!("{}/{}", experiment.metadata.uid, template.name);
@@ -60,18 +64,13 @@ fn object_in<'m>(map: &'m mut Map<String, Value>, field: &str) -> &'m mut Map<St
 }
 
 /// A version's ReplicaSet, with no pods yet: it gets them when it is there, and its Service with it.
-pub(super) fn object(
-    experiment: &Experiment,
-    template: &TemplateSpec,
-    collisions: Option<i32>,
-) -> Value {
-    let hash = hash(experiment, template, collisions);
+pub(super) fn object(experiment: &Experiment, template: &TemplateSpec, hash: &str) -> Value {
     let mut labels: BTreeMap<String, String> = template.template.labels();
-    labels.insert(POD_TEMPLATE_HASH_LABEL.to_owned(), hash.clone());
+    labels.insert(POD_TEMPLATE_HASH_LABEL.to_owned(), hash.to_owned());
     let mut selector = template.selector.clone().unwrap_or_default();
     selector
         .match_labels
-        .insert(POD_TEMPLATE_HASH_LABEL.to_owned(), hash);
+        .insert(POD_TEMPLATE_HASH_LABEL.to_owned(), hash.to_owned());
     let mut pods = template.template.0.clone();
     object_in(&mut pods, "metadata").insert("labels".to_owned(), json!(labels));
     json!({

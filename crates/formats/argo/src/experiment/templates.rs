@@ -110,7 +110,18 @@ fn create(turn: &mut Turn<'_>, template: &TemplateSpec, status: &mut TemplateSta
     {
         return;
     }
-    let object = replica_sets::object(experiment, template, status.collision_count);
+    let hash = match replica_sets::hash(experiment, template, status.collision_count) {
+        Ok(hash) => hash,
+        Err(misfit) => {
+            let (path, name) = (&misfit.path, &template.name);
+            fail(
+                status,
+                format!("Failed to create ReplicaSet for template '{name}': {path}: {misfit}"),
+            );
+            return;
+        }
+    };
+    let object = replica_sets::object(experiment, template, &hash);
     turn.write(ExperimentWrite::CreateReplicaSet {
         template: template.name.clone(),
         object,

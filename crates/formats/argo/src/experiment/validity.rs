@@ -2,6 +2,7 @@
 
 use super::templates::progress_deadline_seconds;
 use crate::api::{Experiment, LabelSelector};
+use crate::template::template_hash;
 use std::collections::BTreeSet;
 
 /// The first thing that is wrong; nothing is started or ended while there is one.
@@ -30,7 +31,13 @@ pub(super) fn problem(experiment: &Experiment) -> Option<String> {
                 Some(_) if !names.insert(template.name.as_str()) => {
                     format!("another template is called '{}' too", template.name)
                 }
-                Some(_) => return None,
+                Some(_) => {
+                    let misfit = template_hash(&template.template, None).err()?;
+                    return Some(format!(
+                        "spec.templates[{at}].template.{}: {misfit}; write {}",
+                        misfit.path, misfit.wanted
+                    ));
+                }
             };
             Some(format!("spec.templates[{at}]: {cause}"))
         })

@@ -84,8 +84,16 @@ fn run(turn: &mut Turn<'_>) {
         validity::refuse(turn, &problem);
         return;
     }
+    let hash = match turn.hash.clone() {
+        Ok(hash) => hash,
+        Err(misfit) => {
+            let problem = validity::misfit(turn.rollout, &misfit);
+            validity::refuse(turn, &problem);
+            return;
+        }
+    };
     if turn.new.is_none() {
-        revision::create(turn);
+        revision::create(turn, &hash);
         return;
     }
     if turn.rollout.spec.replicas.is_none() {

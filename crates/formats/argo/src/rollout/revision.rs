@@ -8,7 +8,9 @@ use super::world::{DESIRED_REPLICAS, REVISION, REVISION_HISTORY, ReplicaSet, WOR
 use super::write::Write;
 use crate::api::{POD_TEMPLATE_HASH_LABEL, PodTemplate, Rollout, RolloutStatus, Time};
 use crate::event::Event;
-use crate::template::{same_template, template_hash, without_anti_affinity, without_ephemeral};
+use crate::template::{
+    Misfit, same_template, template_hash, without_anti_affinity, without_ephemeral,
+};
 use serde_json::{Value, json};
 use sluice_model::time::Timestamp;
 use std::collections::BTreeMap;
@@ -24,13 +26,17 @@ const NOT_COPIED: [&str; 5] = [
 
 /// The ReplicaSet whose pods are those of the Rollout's template, the oldest if there are several.
 ///
-/// A hash of ours is believed; every other ReplicaSet, another controller's or one of an earlier version, is
-/// found by what its template means.
-pub(super) fn find_new(rollout: &Rollout, sets: &[ReplicaSet]) -> Option<usize> {
+/// The template's hash is believed: a ReplicaSet that has it was made for this template, by us or by Argo's controller,
+/// whatever a webhook made of it since. Every other ReplicaSet, one of an earlier version of either, is found by what
+/// its template means.
+pub(super) fn find_new(
+    rollout: &Rollout,
+    hash: Option<&str>,
+    sets: &[ReplicaSet],
+) -> Option<usize> {
     let mut by_age: Vec<usize> = (0..sets.len()).collect();
     by_age.sort_by_key(|at| (sets[*at].created_at(), &sets[*at].metadata.name));
-    let hash = template_hash(&rollout.spec.template, rollout.status.collision_count);
-    let by_hash = by_age.iter().copied().find(|at| sets[*at].hash() == hash);
+    let by_hash = hash.and_then(|hash| by_age.iter().copied().find(|at| sets[*at].hash() == hash));
     by_hash.or_else(|| {
         by_age
             .into_iter()
@@ -43,15 +49,25 @@ fn has_template(set: &ReplicaSet, wanted: &PodTemplate) -> bool {
     same_template(wanted, &without_anti_affinity(&live))
 }
 
+/// The hash of what is to be rolled out.
+pub(super) fn hash(rollout: &Rollout) -> Result<String, Misfit> {
+    template_hash(&rollout.spec.template, rollout.status.collision_count)
+}
+
 /// The name that the Rollout's next new ReplicaSet would have.
-#[must_use]
-pub fn candidate_name(rollout: &Rollout) -> String {
-    let hash = template_hash(&rollout.spec.template, rollout.status.collision_count);
+///
+/// # Errors
+/// The first value of the template whose type is not its field's: such a Rollout is refused, and has no next one.
+pub fn candidate_name(rollout: &Rollout) -> Result<String, Misfit> {
+    Ok(set_name(rollout, &hash(rollout)?))
+}
+
+fn set_name(rollout: &Rollout, hash: &str) -> String {
     format!("{}-{hash}", rollout.metadata.name)
 }
 
 /// Creates the ReplicaSet, or takes another name for it when the name is somebody else's.
-pub(super) fn create(turn: &mut Turn<'_>) {
+pub(super) fn create(turn: &mut Turn<'_>, hash: &str) {
     let rollout = turn.rollout;
     if turn.world.name_taken {
         let mut status = rollout.status.clone();
@@ -66,8 +82,8 @@ pub(super) fn create(turn: &mut Turn<'_>) {
         .max()
         .unwrap_or(0)
         + 1;
-    let name = candidate_name(rollout);
-    let object = object(turn, &name, number);
+    let name = set_name(rollout, hash);
+    let object = object(turn, hash, number);
     turn.write(Write::CreateReplicaSet(object));
     set_revision(turn, number);
     turn.event(
@@ -108,15 +124,14 @@ pub fn creation_failed(
     (event, status)
 }
 
-fn object(turn: &Turn<'_>, name: &str, number: i64) -> Value {
+fn object(turn: &Turn<'_>, hash: &str, number: i64) -> Value {
     let rollout = turn.rollout;
-    let hash = template_hash(&rollout.spec.template, rollout.status.collision_count);
     let role = metadata::of_new_set(turn);
-    let mut template = affinity::with_rule(rollout, &hash, &rollout.spec.template);
+    let mut template = affinity::with_rule(rollout, hash, &rollout.spec.template);
     metadata::add_to_template(&mut template, &role);
     let mut labels = rollout.spec.template.labels();
-    labels.insert(POD_TEMPLATE_HASH_LABEL.to_owned(), hash.clone());
-    set_label(&mut template, &hash);
+    labels.insert(POD_TEMPLATE_HASH_LABEL.to_owned(), hash.to_owned());
+    set_label(&mut template, hash);
     let mut selector = json!(rollout.spec.selector.clone().unwrap_or_default());
     selector["matchLabels"][POD_TEMPLATE_HASH_LABEL] = json!(hash);
     let mut annotations = copied(rollout);
@@ -127,7 +142,7 @@ fn object(turn: &Turn<'_>, name: &str, number: i64) -> Value {
         "apiVersion": "apps/v1",
         "kind": "ReplicaSet",
         "metadata": {
-            "name": name,
+            "name": set_name(rollout, hash),
             "namespace": rollout.metadata.namespace,
             "labels": labels,
             "annotations": annotations,

@@ -9,6 +9,7 @@ use crate::api::{
     RolloutStatus, Time,
 };
 use crate::event::Event;
+use crate::template::Misfit;
 use crate::workload::Pods;
 use sluice_model::time::Timestamp;
 
@@ -19,6 +20,8 @@ pub(super) struct Turn<'a> {
     pub(super) now: Timestamp,
     /// All ReplicaSets, with the changes of this turn.
     pub(super) sets: Vec<ReplicaSet>,
+    /// The hash of what is to be rolled out, or why it has none.
+    pub(super) hash: Result<String, Misfit>,
     /// The ReplicaSet that is rolled out.
     pub(super) new: Option<usize>,
     /// The one that users are on; the same when nothing is rolled out.
@@ -51,7 +54,8 @@ impl<'a> Turn<'a> {
     pub(super) fn new(world: &'a World, now: Timestamp) -> Self {
         let rollout = &world.rollout;
         let sets = world.replica_sets.clone();
-        let new = revision::find_new(rollout, &sets);
+        let hash = revision::hash(rollout);
+        let new = revision::find_new(rollout, hash.as_deref().ok(), &sets);
         let stable = stable_of(&rollout.status.stable_rs, new, &sets);
         let new_is_warm =
             new.is_some_and(|at| sets[at].deadline().is_some_and(|deadline| deadline > now));
@@ -91,6 +95,7 @@ impl<'a> Turn<'a> {
             rollout,
             now,
             sets,
+            hash,
             new,
             stable,
             new_is_warm,

@@ -6,6 +6,7 @@ use super::world::World;
 use super::write::Write;
 use super::{analyses, phase, services};
 use crate::api::{Rollout, RolloutAnalysis};
+use crate::template::Misfit;
 use crate::validation::validate;
 use sluice_model::diagnostic::Severity;
 use std::time::Duration;
@@ -57,6 +58,22 @@ pub(super) fn problem(world: &World) -> Option<String> {
                 }),
         }
     })
+}
+
+/// A value of the template that is of another type than its field. One of the Rollout's own template is found when it
+/// is validated; this one came with a workload.
+pub(super) fn misfit(rollout: &Rollout, misfit: &Misfit) -> String {
+    let place = match &rollout.spec.workload_ref {
+        Some(reference) => format!(
+            "spec.workloadRef: spec.template of {} `{}`",
+            reference.kind, reference.name
+        ),
+        None => "spec.template".to_owned(),
+    };
+    format!(
+        "{place}, {}: {misfit}; write {}",
+        misfit.path, misfit.wanted
+    )
 }
 
 /// The analyses that a Rollout names, with the field of each.

@@ -1,7 +1,8 @@
 //! Selector, pod template, and the workload that stands for both.
 
 use super::Problems;
-use crate::api::{LabelSelector, RolloutSpec};
+use crate::api::{LabelSelector, PodTemplate, RolloutSpec};
+use crate::template::template_hash;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -149,6 +150,19 @@ pub(super) fn template(spec: &RolloutSpec, found: &mut Problems) {
         );
     }
     containers(pod("containers"), found);
+    types(&spec.template, found);
+}
+
+/// A value whose type is not its field's. Argo's controller cannot read such an object at all.
+fn types(template: &PodTemplate, found: &mut Problems) {
+    if let Err(misfit) = template_hash(template, None) {
+        found.error(
+            "template-types",
+            format!("spec.template.{}", misfit.path),
+            misfit.to_string(),
+            format!("write {}", misfit.wanted),
+        );
+    }
 }
 
 fn containers(containers: Option<&Value>, found: &mut Problems) {

@@ -73,7 +73,7 @@ fn pods_have_a_hash_of_their_own() {
     let templates = &mut story.experiment.spec.templates;
     templates[1].template = templates[0].template.clone();
     templates[1].selector = templates[0].selector.clone();
-    let of_a_rollout = template_hash(&templates[0].template, None);
+    let of_a_rollout = template_hash(&templates[0].template, None).expect("its types fit");
     story.settle();
     let hashes: BTreeSet<&str> = story.sets.iter().map(ReplicaSet::hash).collect();
     assert_eq!(hashes.len(), 2);
