@@ -15,6 +15,7 @@ use sluice_argo::rollout::{
     MANAGED_BY, Pod, ReplicaSet, Service, Workload, World, candidate_name, needs_pods,
     selector_text, service_names,
 };
+use sluice_argo::template::without_odd_amounts;
 use sluice_model::time::Timestamp;
 use std::collections::{BTreeMap, HashMap};
 
@@ -50,6 +51,7 @@ pub(crate) async fn world<A: Api>(
         .versions
         .extend(version.map(|version| (key, version)));
     gathered.world.workload = resolve(cache, &mut rollout, &mut gathered.missing);
+    gathered.world.left_out = without_odd_amounts(&mut rollout.spec.template);
     let replica_sets: Vec<ReplicaSet> = cache.owned(&uid, &REPLICA_SET);
     // Without a name the Rollout is refused, which the decision says.
     gathered.world.name_taken = candidate_name(&rollout).is_ok_and(|candidate| {

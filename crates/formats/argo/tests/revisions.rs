@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 use sluice_argo::api::{Rollout, RolloutStatus};
 use sluice_argo::rollout::{ReplicaSet, Workload, World, Write, candidate_name, decide};
+use sluice_argo::template::without_odd_amounts;
 use sluice_model::time::Timestamp;
 
 const NOW: Timestamp = Timestamp(1_767_225_600_000);
@@ -150,4 +151,71 @@ fn a_template_that_cannot_be_read_is_refused_with_place_and_cause() {
         message.contains("spec.workloadRef: spec.template of Deployment `web`, spec.containers[0].ports[0].containerPort: "),
         "{message}"
     );
+}
+
+/// Argo's end-to-end test `TestMalformedRollout`: the definitions let the amount in, and a ReplicaSet with it is refused.
+#[test]
+fn an_amount_that_is_none_is_left_out_and_told_once() {
+    let mut odd = template();
+    odd["spec"]["containers"][0]["resources"]["requests"]["memory"] = json!("lots");
+    odd["spec"]["containers"][0]["resources"]["limits"] = json!({"example.com/cards": "two"});
+    odd["spec"]["containers"][0]["env"] = json!([{"name": "N", "value": "lots"}]);
+    odd["spec"]["ephemeralContainers"] =
+        json!([{"name": "debug", "resources": {"requests": {"cpu": "some"}}}]);
+    let mut rollout = rollout(odd);
+    let left_out = without_odd_amounts(&mut rollout.spec.template);
+    let places: Vec<&str> = left_out.iter().map(|misfit| misfit.path.as_str()).collect();
+    assert_eq!(
+        places,
+        [
+            "spec.containers[0].resources.limits.example.com/cards",
+            "spec.containers[0].resources.requests.memory",
+            "spec.ephemeralContainers[0].resources.requests.cpu",
+        ]
+    );
+    let mut world = World {
+        rollout,
+        left_out,
+        ..World::default()
+    };
+    let decision = decide(&world, NOW);
+    let warnings: Vec<&str> = decision.writes.iter().filter_map(warning).collect();
+    assert_eq!(warnings.len(), 3, "{warnings:?}");
+    assert_eq!(
+        warnings[1],
+        "spec.template, spec.containers[0].resources.requests.memory: `\"lots\"` is not an amount, as `500m` or `1Gi`, \
+         and is left out of the ReplicaSet; write an amount, as `500m` or `1Gi`"
+    );
+    let made = decision.writes.iter().find_map(|write| match write {
+        Write::CreateReplicaSet(set) => Some(&set["spec"]["template"]["spec"]),
+        _ => None,
+    });
+    let made = made.expect("the rest is rolled out");
+    assert_eq!(
+        made["containers"][0]["resources"]["requests"],
+        json!({"cpu": "5m"})
+    );
+    assert_eq!(made["containers"][0]["env"][0]["value"], "lots");
+    assert_eq!(made["ephemeralContainers"], Value::Null);
+
+    world.rollout.status.observed_generation = "1".to_owned();
+    let decision = decide(&world, NOW);
+    assert_eq!(decision.writes.iter().filter_map(warning).count(), 0);
+}
+
+/// What only an API server that knows no types would let in.
+#[test]
+fn other_values_of_a_wrong_type_are_not_left_out() {
+    let mut odd = template();
+    odd["spec"]["containers"][0]["args"] = json!(["--port", 80]);
+    let mut rollout = rollout(odd.clone());
+    assert_eq!(without_odd_amounts(&mut rollout.spec.template), []);
+    assert_eq!(json!(rollout.spec.template), odd);
+}
+
+fn warning(write: &Write) -> Option<&str> {
+    match write {
+        Write::Event(event) if event.warning => Some(&event.message),
+        _ => None,
+    }
 }

@@ -29,6 +29,8 @@ pub(crate) struct Written {
 pub struct Misfit {
     /// Where, from the template on, as `spec.containers[0].image`; empty for the template itself.
     pub path: String,
+    /// The same as a JSON pointer (RFC 6901).
+    pub pointer: String,
     /// What is there.
     pub found: String,
     /// What should be.

@@ -113,7 +113,7 @@ impl Writer {
             text::write_text(&mut self.out, name);
             self.out.push(':');
             self.value(kind, value)
-                .map_err(|misfit| misfit.within(name))?;
+                .map_err(|misfit| misfit.within(name, name))?;
         }
         self.out.push('}');
         let Some(fields) = fields.filter(|fields| fields.len() > known) else {
@@ -132,7 +132,7 @@ impl Writer {
                 self.out.push(',');
             }
             self.value(kind, Some(item))
-                .map_err(|misfit| misfit.within(&format!("[{at}]")))?;
+                .map_err(|misfit| misfit.within(&format!("[{at}]"), &at.to_string()))?;
         }
         self.out.push(']');
         Ok(())
@@ -149,7 +149,7 @@ impl Writer {
             text::write_text(&mut self.out, key);
             self.out.push(':');
             self.value(kind, Some(value))
-                .map_err(|misfit| misfit.within(key))?;
+                .map_err(|misfit| misfit.within(key, key))?;
         }
         self.out.push('}');
         Ok(())
@@ -169,6 +169,8 @@ fn is_empty(kind: &Kind, value: Option<&Value>) -> bool {
     }
 }
 
+/// What a value of [`Kind::Quantity`] should be.
+const AMOUNT: &str = "an amount, as `500m` or `1Gi`";
 /// Longest part of a value that is shown.
 const SHOWN_MAX: usize = 60;
 
@@ -176,13 +178,14 @@ fn misfit(kind: &Kind, value: Option<&Value>) -> Misfit {
     let found = value.map_or_else(String::new, Value::to_string);
     Misfit {
         path: String::new(),
+        pointer: String::new(),
         found: found.chars().take(SHOWN_MAX).collect(),
         wanted: match kind {
             Kind::Bool => "true or false",
             Kind::Int32 => "a whole number of 32 bits",
             Kind::Int64 => "a whole number of 64 bits",
             Kind::Text => "a text",
-            Kind::Quantity => "an amount, as `500m` or `1Gi`",
+            Kind::Quantity => AMOUNT,
             Kind::IntOrText => "a whole number of 32 bits, or a text",
             Kind::Time => "a time, as `2026-11-21T08:30:00Z`",
             Kind::Struct(_) | Kind::Map(_) => "a mapping",
@@ -193,7 +196,14 @@ fn misfit(kind: &Kind, value: Option<&Value>) -> Misfit {
 }
 
 impl Misfit {
-    fn within(mut self, outer: &str) -> Misfit {
+    /// Whether an amount should be there, as of memory.
+    pub(crate) fn is_amount(&self) -> bool {
+        self.wanted == AMOUNT
+    }
+
+    fn within(mut self, outer: &str, token: &str) -> Misfit {
+        let token = token.replace('~', "~0").replace('/', "~1");
+        self.pointer = format!("/{token}{}", self.pointer);
         let dot = if self.path.is_empty() || self.path.starts_with('[') {
             ""
         } else {

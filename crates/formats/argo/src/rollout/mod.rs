@@ -84,6 +84,7 @@ fn run(turn: &mut Turn<'_>) {
         validity::refuse(turn, &problem);
         return;
     }
+    validity::warn_of_what_is_left_out(turn);
     let hash = match turn.hash.clone() {
         Ok(hash) => hash,
         Err(misfit) => {

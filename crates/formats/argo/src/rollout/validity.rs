@@ -63,6 +63,31 @@ pub(super) fn problem(world: &World) -> Option<String> {
 /// A value of the template that is of another type than its field. One of the Rollout's own template is found when it
 /// is validated; this one came with a workload.
 pub(super) fn misfit(rollout: &Rollout, misfit: &Misfit) -> String {
+    format!(
+        "{}: {misfit}; write {}",
+        place(rollout, misfit),
+        misfit.wanted
+    )
+}
+
+/// Warns of amounts that are none, once for each spec.
+pub(super) fn warn_of_what_is_left_out(turn: &mut Turn<'_>) {
+    let metadata = &turn.rollout.metadata;
+    if turn.rollout.status.observed_generation == metadata.generation.unwrap_or(0).to_string() {
+        return;
+    }
+    let world = turn.world;
+    for misfit in &world.left_out {
+        let place = place(turn.rollout, misfit);
+        let message = format!(
+            "{place}: {misfit}, and is left out of the ReplicaSet; write {}",
+            misfit.wanted
+        );
+        turn.warning("InvalidAmount", message);
+    }
+}
+
+fn place(rollout: &Rollout, misfit: &Misfit) -> String {
     let place = match &rollout.spec.workload_ref {
         Some(reference) => format!(
             "spec.workloadRef: spec.template of {} `{}`",
@@ -70,10 +95,7 @@ pub(super) fn misfit(rollout: &Rollout, misfit: &Misfit) -> String {
         ),
         None => "spec.template".to_owned(),
     };
-    format!(
-        "{place}, {}: {misfit}; write {}",
-        misfit.path, misfit.wanted
-    )
+    format!("{place}, {}", misfit.path)
 }
 
 /// The analyses that a Rollout names, with the field of each.

@@ -4,6 +4,7 @@ use crate::api::{
     AnalysisPhase, AnalysisRun, AnalysisTemplate, Experiment, LabelSelector, ObjectMeta,
     POD_TEMPLATE_HASH_LABEL, PodTemplate, PodTemplateMetadata, Rollout, Time,
 };
+use crate::template::Misfit;
 use crate::workload::Pods;
 use serde::{Deserialize, Serialize};
 use sluice_model::time::Timestamp;
@@ -45,6 +46,8 @@ pub struct World {
     pub experiments: Vec<Experiment>,
     /// The analysis templates that it names, and those that these name, as far as they exist.
     pub templates: Vec<AnalysisTemplate>,
+    /// What was left out of its template, since it is no amount ([`crate::template::without_odd_amounts`]).
+    pub left_out: Vec<Misfit>,
     /// What is wrong with what it refers to, beyond missing Services and templates.
     pub problem: Option<String>,
     /// Its pods; needed only where [`super::needs_pods`] says so.

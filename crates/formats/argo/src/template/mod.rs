@@ -6,11 +6,12 @@
 //! everything when the text of a default changes (Argo's issues 88, 1356, 4696).
 //!
 //! `normal` writes a template in its normal form, `quantity` reads amounts, `injected` takes away what a
-//! controller added, `hash` names a new ReplicaSet.
+//! controller added, `hash` names a new ReplicaSet, `odd_amounts` takes away what is no amount.
 
 mod hash;
 mod injected;
 mod normal;
+mod odd_amounts;
 mod quantity;
 
 use crate::api::PodTemplate;
@@ -21,6 +22,7 @@ pub use crate::go_json::Misfit;
 pub(crate) use hash::safe_fnv;
 pub use hash::template_hash;
 pub use injected::{sync_metadata, without_anti_affinity, without_ephemeral};
+pub use odd_amounts::without_odd_amounts;
 
 /// Whether a ReplicaSet's template is the one that is wanted.
 ///
