@@ -231,9 +231,13 @@ impl<A: Api> Reconciler<'_, A> {
             }
             Reason::Refused => {
                 let rollout = &pass.world.rollout;
-                let name = rollout::candidate_name(rollout);
-                let (event, status) =
-                    rollout::creation_failed(rollout, &name, &cause.message, pass.now);
+                let name = object.pointer("/metadata/name").and_then(Value::as_str);
+                let (event, status) = rollout::creation_failed(
+                    rollout,
+                    name.unwrap_or_default(),
+                    &cause.message,
+                    pass.now,
+                );
                 if status != pass.noted {
                     self.events.record(key, &rollout.metadata.uid, event);
                     self.write_status(key, pass, status).await?;
@@ -496,7 +500,7 @@ impl<A: Api> Reconciler<'_, A> {
     }
 
     /// What was written is known at once.
-    fn learn(&self, resource: &Resource, stored: Value) {
+    pub(crate) fn learn(&self, resource: &Resource, stored: Value) {
         let key = key_of(resource, &stored);
         if let Change::Newer(owner) = self.cache.put(resource, stored) {
             (self.tell)(Seen { key, owner });
