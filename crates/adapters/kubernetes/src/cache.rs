@@ -74,7 +74,7 @@ impl Cache {
         if version <= known.max(gone) {
             return Change::None;
         }
-        strip(&mut object);
+        strip(&mut object, resource);
         let text = object.to_string().into_boxed_str();
         objects.remove(&key);
         if let Some(owner) = &owner {
@@ -266,13 +266,16 @@ fn owner_of(object: &Value) -> Option<Box<str>> {
     controller["uid"].as_str().map(Box::from)
 }
 
-/// Takes away what no decision reads and what is most of a small object.
-fn strip(object: &mut Value) {
+/// Takes away what no decision reads and what is most of a small object. Objects of routers are replaced as a whole, and
+/// keep what `kubectl apply` noted.
+fn strip(object: &mut Value, resource: &Resource) {
     let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else {
         return;
     };
     metadata.remove("managedFields");
-    if let Some(Value::Object(annotations)) = metadata.get_mut("annotations") {
+    if !resource.is_routed()
+        && let Some(Value::Object(annotations)) = metadata.get_mut("annotations")
+    {
         annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
     }
 }
@@ -329,6 +332,27 @@ mod tests {
         cache.put(&REPLICA_SET, set("a", 7, "one"));
         cache.remove(&key("a"), 6);
         assert_eq!(cache.version(&key("a")), Some(7));
+    }
+
+    /// An update without it makes `kubectl apply` forget which fields it wrote.
+    #[test]
+    fn objects_that_are_replaced_keep_what_kubectl_noted() {
+        let cache = Cache::default();
+        let route = Resource {
+            group: "networking.istio.io".into(),
+            ..REPLICA_SET
+        };
+        for (resource, keeps) in [(REPLICA_SET, false), (route, true)] {
+            let mut object = set("a", 7, "one");
+            object["metadata"]["annotations"] =
+                json!({"kubectl.kubernetes.io/last-applied-configuration": "{}"});
+            cache.put(&resource, object);
+            let known: Value = cache
+                .get(&Key::new(resource, "shop", "a"))
+                .expect("it was put in");
+            let annotations = known["metadata"]["annotations"].as_object();
+            assert_eq!(!annotations.expect("they were kept").is_empty(), keeps);
+        }
     }
 
     #[test]

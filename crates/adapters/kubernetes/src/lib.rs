@@ -26,6 +26,7 @@ mod measure;
 mod metrics;
 mod queue;
 mod reconcile;
+mod release;
 mod requests;
 pub mod resource;
 mod routing;

@@ -9,17 +9,16 @@ use crate::experiment::{self, Refusals};
 use crate::measure::Measure;
 use crate::metrics::{Metrics, Scrape, Told};
 use crate::queue::{Outcome, Queue};
-use crate::reconcile::{Look, Reconciler};
+use crate::reconcile::Reconciler;
+use crate::release;
 use crate::resource::{
     ANALYSIS_RUN, ANALYSIS_TEMPLATE, CLUSTER_ANALYSIS_TEMPLATE, EXPERIMENT, REPLICA_SET, ROLLOUT,
     Resource, SERVICE,
 };
-use crate::routing::{RouterVersions, routers};
+use crate::routing::{self, RouterVersions};
 use crate::watch::{self, Seen};
 use sluice_argo::api::Rollout;
-use sluice_argo::rollout::{Routing, service_names};
 use sluice_model::time::Timestamp;
-use sluice_routers::Objects;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::future::Future;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -87,19 +86,23 @@ struct Named {
 }
 
 impl References {
-    fn note(&self, rollout: &Key, named: Vec<Key>) {
+    /// Notes what a Rollout names; answers with what no Rollout names any more.
+    fn note(&self, rollout: &Key, named: Vec<Key>) -> Vec<Key> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let all = &mut *all;
         let before = all.by_rollout.remove(rollout).unwrap_or_default();
+        let mut given_up = Vec::new();
         if before != named {
             for key in before {
                 if let Some(rollouts) = all.rollouts.get_mut(&key) {
                     rollouts.remove(rollout);
                     if rollouts.is_empty() {
                         all.rollouts.remove(&key);
+                        given_up.push(key);
                     }
                 }
             }
+            given_up.retain(|key| !named.contains(key));
             for key in &named {
                 let rollouts = all.rollouts.entry(key.clone()).or_default();
                 rollouts.insert(rollout.clone());
@@ -108,6 +111,7 @@ impl References {
         if !named.is_empty() {
             all.by_rollout.insert(rollout.clone(), named);
         }
+        given_up
     }
 
     fn of(&self, key: &Key) -> Vec<Key> {
@@ -259,27 +263,23 @@ impl<A: Api + Feed + Clone> Loops<A> {
         {
             self.queue.add(owner);
         }
-        for rollout in self.references.of(&seen.key) {
+        let rollouts = self.references.of(&seen.key);
+        if rollouts.is_empty() && release::has_marks(&seen.key.resource) {
+            self.queue.add(seen.key.clone());
+        }
+        for rollout in rollouts {
             self.queue.add(rollout);
         }
     }
 
-    /// Notes which objects a Rollout names.
+    /// Notes which objects a Rollout names, and looks at those that none names any more.
     fn refer(&self, key: &Key) {
         let mut named = Vec::new();
         if let Some(rollout) = self.cache.get::<Rollout>(key) {
-            for router in routers(&rollout, &Routing::default(), &self.scope.routers) {
-                for wanted in router.wants(&Objects::default()) {
-                    let resource = Resource::of_router(&wanted.kind);
-                    self.watch(resource.clone());
-                    named.push(Key::new(resource, &wanted.namespace, &wanted.name));
-                }
+            named = routing::named(&rollout, &self.scope.routers);
+            for named in &named {
+                self.watch(named.resource.clone());
             }
-            named.extend(
-                service_names(&rollout)
-                    .into_iter()
-                    .map(|name| Key::new(SERVICE, &key.namespace, name)),
-            );
             if let Some(reference) = &rollout.spec.workload_ref
                 && let Some(resource) =
                     crate::resource::workload(&reference.api_version, &reference.kind)
@@ -288,7 +288,11 @@ impl<A: Api + Feed + Clone> Loops<A> {
                 named.push(Key::new(resource, &key.namespace, &reference.name));
             }
         }
-        self.references.note(key, named);
+        for given_up in self.references.note(key, named) {
+            if release::has_marks(&given_up.resource) {
+                self.queue.add(given_up);
+            }
+        }
     }
 
     /// The kinds whose objects must be known before anything is decided, and are not. Who looks at one namespace
@@ -325,13 +329,15 @@ impl<A: Api + Feed + Clone> Loops<A> {
             } else if key.resource == EXPERIMENT {
                 experiment::look(&reconciler, &self.refusals, &key, (self.clock)()).await
             } else {
-                Look::done(None)
+                reconciler.marked(&key).await
             };
             for resource in look.missing {
                 self.watch(resource);
             }
             let failed = matches!(look.outcome, Outcome::Failed(_));
-            if self.cache.version(&key).is_some() {
+            if release::has_marks(&key.resource) {
+                // Argo's metrics know no looks at these.
+            } else if self.cache.version(&key).is_some() {
                 self.metrics.looked(&key, begun.elapsed(), failed);
             } else {
                 self.metrics.forget(&key);

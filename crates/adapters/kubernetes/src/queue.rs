@@ -227,6 +227,8 @@ fn queue_name(key: &Key) -> &'static str {
         "Rollout" => "Rollouts",
         "AnalysisRun" => "AnalysisRuns",
         "Experiment" => "Experiments",
+        "Service" => "Services",
+        "DestinationRule" => "DestinationRules",
         _ => "Others",
     }
 }

@@ -1,13 +1,15 @@
 //! The routers that a Rollout names, as `formats/routers` knows them.
 
+use crate::api::Key;
+use crate::resource::{Resource, SERVICE};
 use sluice_argo::api::{
     API_VERSION, IstioVirtualService, POD_TEMPLATE_HASH_LABEL, Rollout, RolloutTrafficRouting,
     StringMatch,
 };
-use sluice_argo::rollout::{MANAGED_BY, Routing};
+use sluice_argo::rollout::{MANAGED_BY, Routing, service_names};
 use sluice_routers::{
     Alb, Ambassador, Apisix, AppMesh, Destination, DestinationRule, HeaderMatch, Istio,
-    ManagedRoute, Marks, Means, Nginx, Owner, RequestMatch, RouteRule, Router, Smi, Split,
+    ManagedRoute, Marks, Means, Nginx, Objects, Owner, RequestMatch, RouteRule, Router, Smi, Split,
     Stickiness, TcpRoute, Text, TlsRoute, Traefik, Traffic, VirtualService,
 };
 
@@ -72,12 +74,36 @@ fn traffic(
         stable_service: some(&services.0),
         canary_service: some(&services.1),
         managed_routes: routes.map(|route| route.name.clone()).collect(),
-        marks: Marks {
-            pod_hash_label: POD_TEMPLATE_HASH_LABEL.to_owned(),
-            managed_by: Some(MANAGED_BY.to_owned()),
-            managed_alb_annotations: Some(MANAGED_ALB.to_owned()),
-        },
+        marks: marks(),
     }
+}
+
+/// What is written on objects to say whose they are, and whose pods they mean.
+pub(crate) fn marks() -> Marks {
+    Marks {
+        pod_hash_label: POD_TEMPLATE_HASH_LABEL.to_owned(),
+        managed_by: Some(MANAGED_BY.to_owned()),
+        managed_alb_annotations: Some(MANAGED_ALB.to_owned()),
+    }
+}
+
+/// The objects that a Rollout's strategy names: those of its routers, and its Services.
+pub(crate) fn named(rollout: &Rollout, versions: &RouterVersions) -> Vec<Key> {
+    let mut named = Vec::new();
+    for router in routers(rollout, &Routing::default(), versions) {
+        for wanted in router.wants(&Objects::default()) {
+            let resource = Resource::of_router(&wanted.kind);
+            named.push(Key::new(resource, &wanted.namespace, &wanted.name));
+        }
+    }
+    let services = service_names(rollout).into_iter();
+    named.extend(services.map(|name| Key::new(SERVICE, &rollout.metadata.namespace, name)));
+    named
+}
+
+/// Whether a kind is Istio's DestinationRule, which says which Rollout manages it.
+pub(crate) fn is_destination_rule(resource: &Resource) -> bool {
+    resource.group == "networking.istio.io" && resource.kind == "DestinationRule"
 }
 
 fn some(text: &str) -> Option<String> {
@@ -165,7 +191,7 @@ fn means(
                 name: rule.name.clone(),
                 stable_subset: rule.stable_subset_name.clone(),
                 canary_subset: rule.canary_subset_name.clone(),
-                additional_subsets: Vec::new(),
+                additional_subsets: rule.additional_subset_names.clone(),
             }),
             api_version: versions.istio.clone(),
         }));
