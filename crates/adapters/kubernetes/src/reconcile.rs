@@ -147,9 +147,18 @@ impl<A: Api> Reconciler<'_, A> {
         let namespace = key.namespace.as_str();
         let uid = &pass.world.rollout.metadata.uid;
         match write {
-            Write::DefaultReplicas => {
+            Write::DefaultReplicas { remove } if remove.is_empty() => {
                 let patch = json!({"spec": {"replicas": 1}});
                 self.patch_known(pass, key, None, patch).await
+            }
+            Write::DefaultReplicas { remove } => {
+                let version = pass.versions.get(key).map(ToString::to_string);
+                let place = "/metadata/resourceVersion";
+                let mut operations = vec![json!({"op": "test", "path": place, "value": version})];
+                let removed = remove.iter();
+                operations.extend(removed.map(|path| json!({"op": "remove", "path": path})));
+                operations.push(json!({"op": "add", "path": "/spec/replicas", "value": 1}));
+                self.patch(key, None, &Patch::Operations(operations)).await
             }
             Write::AnnotateRollout(annotations) => {
                 let patch = json!({"metadata": {"annotations": annotations}});

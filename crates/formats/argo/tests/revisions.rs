@@ -198,6 +198,28 @@ fn an_amount_that_is_none_is_left_out_and_told_once() {
     assert_eq!(made["containers"][0]["env"][0]["value"], "lots");
     assert_eq!(made["ephemeralContainers"], Value::Null);
 
+    let sets = decision.writes.iter().filter_map(|write| match write {
+        Write::CreateReplicaSet(set) => serde_json::from_value(set.clone()).ok(),
+        _ => None,
+    });
+    world.replica_sets = sets.collect();
+    world.rollout.spec.replicas = None;
+    let decision = decide(&world, NOW);
+    let removed = decision.writes.iter().find_map(|write| match write {
+        Write::DefaultReplicas { remove } => Some(remove.clone()),
+        _ => None,
+    });
+    let container = "/spec/template/spec/containers/0/resources";
+    assert_eq!(
+        removed,
+        Some(vec![
+            format!("{container}/limits/example.com~1cards"),
+            format!("{container}/requests/memory"),
+            "/spec/template/spec/ephemeralContainers".to_owned(),
+        ]),
+        "clients with Argo's types could read no list of Rollouts"
+    );
+    world.rollout.spec.replicas = Some(1);
     world.rollout.status.observed_generation = "1".to_owned();
     let decision = decide(&world, NOW);
     assert_eq!(decision.writes.iter().filter_map(warning).count(), 0);

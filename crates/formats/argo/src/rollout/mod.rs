@@ -98,7 +98,8 @@ fn run(turn: &mut Turn<'_>) {
         return;
     }
     if turn.rollout.spec.replicas.is_none() {
-        turn.write(Write::DefaultReplicas);
+        let remove = validity::left_out_of_own_template(turn.world);
+        turn.write(Write::DefaultReplicas { remove });
         return;
     }
     if paused::note(turn) {

@@ -87,6 +87,17 @@ pub(super) fn warn_of_what_is_left_out(turn: &mut Turn<'_>) {
     }
 }
 
+/// Where the Rollout's own template has what is left out. A workload's template is not the Rollout's to change.
+pub(super) fn left_out_of_own_template(world: &World) -> Vec<String> {
+    if world.rollout.spec.workload_ref.is_some() {
+        return Vec::new();
+    }
+    let pointers = world.left_out.iter().map(|misfit| &misfit.pointer);
+    pointers
+        .map(|pointer| format!("/spec/template{pointer}"))
+        .collect()
+}
+
 fn place(rollout: &Rollout, misfit: &Misfit) -> String {
     let place = match &rollout.spec.workload_ref {
         Some(reference) => format!(

@@ -12,7 +12,11 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Write {
     /// `spec.replicas: 1`, where it is absent: autoscalers need the number.
-    DefaultReplicas,
+    DefaultReplicas {
+        /// What is taken out of its template, as JSON pointers (RFC 6901) from the Rollout on: amounts that are none,
+        /// with which no client that has Argo's types can read the Rollout, or a list of Rollouts.
+        remove: Vec<String>,
+    },
     /// Annotations of the Rollout; `None` removes one.
     AnnotateRollout(BTreeMap<String, Option<String>>),
     /// A new ReplicaSet, without pods yet.

@@ -10,17 +10,15 @@ use serde_json::Value;
 /// Containers for debugging, which Kubernetes allows in a pod and in no template.
 const EPHEMERAL: &str = "/spec/ephemeralContainers";
 
-/// Takes amounts that are none out of a template; what was taken out, in the order of Kubernetes' fields.
+/// Takes amounts that are none out of a template; what was taken out, in the order of Kubernetes' fields. With one in a
+/// container for debugging, the list of these goes.
 pub fn without_odd_amounts(template: &mut PodTemplate) -> Vec<Misfit> {
     let mut left_out = Vec::new();
-    while let Err(misfit) = go_json::template(&template.0) {
-        let is_debugging = misfit.pointer.starts_with(EPHEMERAL);
-        let pointer = if is_debugging {
-            EPHEMERAL
-        } else {
-            misfit.pointer.as_str()
-        };
-        if !misfit.is_amount() || !remove(template, pointer) {
+    while let Err(mut misfit) = go_json::template(&template.0) {
+        if misfit.pointer.starts_with(EPHEMERAL) {
+            EPHEMERAL.clone_into(&mut misfit.pointer);
+        }
+        if !misfit.is_amount() || !remove(template, &misfit.pointer) {
             break;
         }
         left_out.push(misfit);
