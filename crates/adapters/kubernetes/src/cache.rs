@@ -5,7 +5,7 @@
 //! put in at once, so that it never decides on a world before its own last write.
 
 use crate::api::Key;
-use crate::resource::{ANALYSIS_RUN, EXPERIMENT, ROLLOUT, Resource};
+use crate::resource::{ANALYSIS_RUN, EXPERIMENT, REPLICA_SET, ROLLOUT, Resource};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -20,6 +20,8 @@ struct Objects {
     by_key: HashMap<Key, Entry>,
     /// Objects by the identity of their controlling owner.
     by_owner: HashMap<Box<str>, HashSet<Key>>,
+    /// ReplicaSets that nobody controls.
+    orphans: HashSet<Key>,
     /// Objects that may own others, by their identity.
     by_uid: HashMap<Box<str>, Key>,
     /// The version at which an object was seen to be gone: what is older came late.
@@ -80,6 +82,9 @@ impl Cache {
         if let Some(owner) = &owner {
             let owned = objects.by_owner.entry(owner.clone()).or_default();
             owned.insert(key.clone());
+        }
+        if owner.is_none() && *resource == REPLICA_SET {
+            objects.orphans.insert(key.clone());
         }
         let uid = OWNERS
             .contains(resource)
@@ -207,6 +212,18 @@ impl Cache {
             .collect()
     }
 
+    /// The ReplicaSets of a namespace that nobody controls, parsed, by name.
+    #[must_use]
+    pub(crate) fn orphans<T: DeserializeOwned>(&self, namespace: &str) -> Vec<T> {
+        let objects = self.read();
+        let orphans = objects.orphans.iter();
+        let mut keys: Vec<&Key> = orphans.filter(|key| key.namespace == namespace).collect();
+        keys.sort();
+        keys.into_iter()
+            .filter_map(|key| parse(key, objects.by_key.get(key)?))
+            .collect()
+    }
+
     /// The object with an identity, if it is one that may own others.
     #[must_use]
     pub(crate) fn key_of_uid(&self, uid: &str) -> Option<Key> {
@@ -217,6 +234,7 @@ impl Cache {
 impl Objects {
     fn remove(&mut self, key: &Key) -> Option<Box<str>> {
         let entry = self.by_key.remove(key)?;
+        self.orphans.remove(key);
         if let Some(uid) = &entry.uid {
             self.by_uid.remove(uid);
         }
@@ -324,6 +342,18 @@ mod tests {
             assert_eq!(cache.version(&key("a")), None, "known before: {known}");
             assert_ne!(cache.put(&REPLICA_SET, set("a", 10, "one")), Change::None);
         }
+    }
+
+    #[test]
+    fn a_set_that_nobody_controls_is_known_as_such_until_somebody_does() {
+        let cache = Cache::default();
+        let mut orphan = set("a", 7, "one");
+        orphan["metadata"]["ownerReferences"] = json!([{"uid": "one"}]);
+        cache.put(&REPLICA_SET, orphan);
+        assert_eq!(cache.orphans::<Value>("shop").len(), 1);
+        assert_eq!(cache.orphans::<Value>("other").len(), 0);
+        cache.put(&REPLICA_SET, set("a", 8, "one"));
+        assert_eq!(cache.orphans::<Value>("shop").len(), 0);
     }
 
     #[test]

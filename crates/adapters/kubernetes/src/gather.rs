@@ -73,6 +73,7 @@ pub(crate) async fn world<A: Api>(
     if needs_pods(&rollout, now) {
         gathered.world.pods = pods(api, &rollout, &replica_sets).await?;
     }
+    gathered.world.orphans = cache.orphans(&namespace);
     gathered.world.replica_sets = replica_sets;
     gathered.world.rollout = rollout;
     Ok(gathered)

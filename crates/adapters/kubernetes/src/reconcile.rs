@@ -170,6 +170,19 @@ impl<A: Api> Reconciler<'_, A> {
                 self.patch(&target, None, &Patch::Operations(operations))
                     .await
             }
+            Write::AdoptReplicaSet { name, operations } => {
+                let present = self.api.get(key).await?;
+                let metadata = &present["metadata"];
+                if metadata["uid"] != uid.as_str() || !metadata["deletionTimestamp"].is_null() {
+                    return Err(ApiError::new(
+                        Reason::Conflict,
+                        "the Rollout was deleted meanwhile; it adopts nothing any more",
+                    ));
+                }
+                let target = Key::new(REPLICA_SET, namespace, &name);
+                self.patch(&target, None, &Patch::Operations(operations))
+                    .await
+            }
             Write::DeleteReplicaSet { name } => {
                 self.delete(&Key::new(REPLICA_SET, namespace, &name)).await
             }

@@ -13,6 +13,7 @@ mod affinity;
 mod analyses;
 mod blue_green;
 mod canary;
+mod claims;
 mod conditions;
 mod duration;
 mod experiments;
@@ -93,6 +94,9 @@ fn run(turn: &mut Turn<'_>) {
             return;
         }
     };
+    if claims::settle(turn) {
+        return;
+    }
     if turn.new.is_none() {
         revision::create(turn, &hash);
         return;

@@ -40,6 +40,8 @@ pub(super) fn find_new(
     by_hash.or_else(|| {
         by_age
             .into_iter()
+            // One without a hash was adopted from a Deployment, say: its pods cannot be told from others.
+            .filter(|at| !sets[*at].hash().is_empty())
             .find(|at| has_template(&sets[*at], &rollout.spec.template))
     })
 }

@@ -36,6 +36,8 @@ pub struct World {
     pub workload: Option<Workload>,
     /// Its ReplicaSets: those that it controls.
     pub replica_sets: Vec<ReplicaSet>,
+    /// ReplicaSets of its namespace that nobody controls.
+    pub orphans: Vec<ReplicaSet>,
     /// Whether the name of the next ReplicaSet ([`super::candidate_name`]) belongs to one that is not its own.
     pub name_taken: bool,
     /// The Services that its strategy names, as far as they exist.

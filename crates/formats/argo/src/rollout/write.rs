@@ -28,6 +28,14 @@ pub enum Write {
         /// The operations.
         operations: Vec<Value>,
     },
+    /// A ReplicaSet that nobody controls becomes the Rollout's, by such operations. Not for a Rollout that was deleted
+    /// meanwhile, which takes along what it owns: its present state has to be asked for first.
+    AdoptReplicaSet {
+        /// Its name.
+        name: String,
+        /// The operations.
+        operations: Vec<Value>,
+    },
     /// A ReplicaSet beyond the history.
     DeleteReplicaSet {
         /// Its name.
