@@ -4,8 +4,9 @@
 //! `testing/bench/src/lib.rs` for what is measured and how.
 
 use crate::debian::{HAPROXY, NGINX};
+use crate::go::ARGO_ROLLOUTS;
 use crate::workspace::Workspace;
-use crate::{cache, child};
+use crate::{cache, child, cluster};
 use anyhow::{Result, bail};
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -42,7 +43,20 @@ enum Comparison {
     Deploy,
     /// Rules that decide about a release: Sluice's, Flagger's, Argo's, Kayenta's and a z-test.
     Analysis,
+    /// The Kubernetes controller and Argo's with the same Rollouts.
+    Controller,
 }
+
+/// Where the comparison with Argo's controller is told.
+const CONTROLLER_DOCUMENT: &str = "docs/controller-bench.md";
+/// Arguments that make it another comparison than the one that is told.
+const CONTROLLER_SAMPLES: [&str; 5] = [
+    "--contestants",
+    "--rollouts",
+    "--updates",
+    "--seconds",
+    "--write",
+];
 
 /// A program that measures, with the package that has it.
 struct Step {
@@ -54,19 +68,26 @@ struct Step {
 /// Builds and runs a comparison; `true` when it ran to its end and every answer was right.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
     let programs = workspace.target_dir()?.join("release");
-    let steps = steps(options, &programs)?;
-    println!("Building the measuring programs with optimization");
+    let steps = steps(workspace, options, &programs)?;
+    eprintln!("Building the measuring programs with optimization");
     let mut build = workspace.cargo(&["build", "--locked", "--release"]);
     build.args(steps.iter().flat_map(|step| ["--package", step.package]));
-    if matches!(options.name, Comparison::Deploy | Comparison::Analysis) {
+    if !matches!(options.name, Comparison::Proxy | Comparison::Engine) {
         build.args(["--package", "sluice"]);
     }
     if !child::show(build, BUILD_MAX)? {
         bail!("the measuring programs could not be built");
     }
+    let path = match options.name {
+        Comparison::Controller => Some(cluster::search_path(workspace)?),
+        _ => None,
+    };
     for step in &steps {
         let mut command = Command::new(programs.join(step.program));
-        command.current_dir(workspace.root()).args(&step.arguments);
+        command
+            .current_dir(workspace.root())
+            .args(&step.arguments)
+            .envs(path.iter().map(|path| ("PATH", path)));
         if !child::show(command, BENCH_MAX)? {
             return Ok(false);
         }
@@ -74,7 +95,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
     Ok(true)
 }
 
-fn steps(options: &Options, programs: &Path) -> Result<Vec<Step>> {
+fn steps(workspace: &Workspace, options: &Options, programs: &Path) -> Result<Vec<Step>> {
     let bench = |program, arguments: Vec<String>| Step {
         package: "sluice-bench",
         program,
@@ -83,6 +104,7 @@ fn steps(options: &Options, programs: &Path) -> Result<Vec<Step>> {
     Ok(match options.name {
         Comparison::Proxy => vec![bench("bench-proxy", peers()?)],
         Comparison::Analysis => analysis(&options.arguments, programs),
+        Comparison::Controller => vec![controller(workspace, &options.arguments, programs)?],
         Comparison::Deploy => vec![bench("bench-deploy", Vec::new())],
         Comparison::Engine => vec![
             bench("bench-engine", Vec::new()),
@@ -126,6 +148,35 @@ fn analysis(arguments: &[String], programs: &Path) -> Vec<Step> {
         &["--sluice", &product, "--into", RECORDINGS],
     );
     vec![recording, judging]
+}
+
+/// The whole comparison is written into its document; a part of it, or another one, is only printed.
+fn controller(workspace: &Workspace, arguments: &[String], programs: &Path) -> Result<Step> {
+    if let Some(why) = cluster::obstacle() {
+        bail!("{why}");
+    }
+    cluster::obtain(workspace)?;
+    let argo = ARGO_ROLLOUTS.obtain(&ARGO_ROLLOUTS.source(workspace))?;
+    let mut all: Vec<String> = [
+        ("--sluice", programs.join("sluice")),
+        ("--argo", argo.join("rollouts-controller")),
+    ]
+    .into_iter()
+    .flat_map(|(name, place)| [name.to_owned(), place.display().to_string()])
+    .collect();
+    let is_sample = arguments.iter().any(|argument| {
+        let mut samples = CONTROLLER_SAMPLES.iter();
+        samples.any(|name| argument.starts_with(name))
+    });
+    if !is_sample {
+        all.extend(["--write", CONTROLLER_DOCUMENT].map(str::to_owned));
+    }
+    all.extend_from_slice(arguments);
+    Ok(Step {
+        package: "sluice-controller-tests",
+        program: "bench-controller",
+        arguments: all,
+    })
 }
 
 /// The peers' programs as arguments, fetched where they are not there.

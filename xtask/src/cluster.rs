@@ -5,7 +5,7 @@
 //! they call each other by fixed paths.
 
 use crate::child;
-use crate::go::{self, ETCD, KUBERNETES, KWOK, Tools};
+use crate::go::{ARGO_ROLLOUTS, ETCD, KUBERNETES, KWOK, Tools};
 use crate::workspace::Workspace;
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -77,11 +77,14 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
         }
         obtain(workspace)?;
     }
-    let path = search_path(workspace)?;
     if command == Some("tools") {
-        println!("{path}");
+        if starts && no_install.is_none() {
+            ARGO_ROLLOUTS.obtain(&ARGO_ROLLOUTS.source(workspace))?;
+        }
+        println!("{}", search_path(workspace)?);
         return Ok(true);
     }
+    let path = search_path(workspace)?;
     if !child::show(
         workspace.cargo(&["build", "--locked", "--quiet", "-p", "sluice-cluster"]),
         BUILD_MAX,
@@ -98,15 +101,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
 pub(crate) fn missing(workspace: &Workspace) -> Result<Option<String>> {
     let mut parts = Vec::new();
     for tools in TOOLS {
-        let source = source(workspace, tools);
-        if tools.find(&source)?.is_none() {
-            parts.push(format!(
-                "{} {} (built from its Go module into the user's cache folder, {} once)",
-                tools.name,
-                tools.version(&source)?,
-                tools.takes
-            ));
-        }
+        parts.extend(tools.missing(&tools.source(workspace))?);
     }
     let packages = missing_packages();
     if !packages.is_empty() {
@@ -178,35 +173,22 @@ fn cgroup_obstacle(root: &Path) -> Option<String> {
 pub(crate) fn obtain(workspace: &Workspace) -> Result<()> {
     // What can be missing without a remedy comes before what changes the machine.
     for tools in TOOLS {
-        let source = source(workspace, tools);
-        if tools.find(&source)?.is_none() && !go::is_there() {
-            bail!(
-                "{} is built with Go, and there is no `go` on PATH; install Go 1.25 or newer",
-                tools.name
-            );
-        }
-        tools.obtain(&source)?;
+        tools.obtain(&tools.source(workspace))?;
     }
     install_packages(&missing_packages())
 }
 
-/// `PATH` with the pinned programs before everything else, as far as they are there.
+/// `PATH` with the pinned programs before everything else, as far as they are there: those of clusters, and Argo's
+/// controller, which tests run in them.
 pub(crate) fn search_path(workspace: &Workspace) -> Result<String> {
     let mut folders: Vec<PathBuf> = Vec::new();
-    for tools in TOOLS {
-        folders.extend(tools.find(&source(workspace, tools))?);
+    for tools in TOOLS.into_iter().chain([&ARGO_ROLLOUTS]) {
+        folders.extend(tools.find(&tools.source(workspace))?);
     }
     let now = std::env::var_os("PATH").unwrap_or_default();
     let all = std::env::join_paths(folders.into_iter().chain(std::env::split_paths(&now)))
         .context("the cache folder's name cannot be part of PATH")?;
     all.into_string().ok().context("PATH is not valid text")
-}
-
-fn source(workspace: &Workspace, tools: &Tools) -> PathBuf {
-    workspace
-        .root()
-        .join("testing/cluster/tools")
-        .join(tools.name)
 }
 
 fn missing_packages() -> Vec<&'static str> {

@@ -3,6 +3,7 @@
 //! A tools module is a folder with a `go.mod` and a `go.sum`, and no code: they say which version of which module is meant, and of
 //! everything that it needs. What was built is kept with a copy of both files, and built anew when they change.
 
+use crate::workspace::Workspace;
 use crate::{cache, child};
 use anyhow::{Context, Result, bail};
 use std::fs::{self, File, TryLockError};
@@ -20,20 +21,26 @@ const TELL_EVERY: Duration = Duration::from_secs(20);
 
 /// A tools module, and what is built from it.
 pub(crate) struct Tools {
-    /// What it is called, and the folder's name.
+    /// What it is called.
     pub(crate) name: &'static str,
+    /// The tools module, below the workspace's folder.
+    folder: &'static str,
     /// The module that has the programs; its version is the folder's in the cache.
     module: &'static str,
     /// Packages of programs, with the programs' names.
     programs: &'static [(&'static str, &'static str)],
-    /// What the programs are told about themselves: variables of packages, with `{version}` in the values.
+    /// What the programs are told about themselves: variables of packages, with `{version}` in the values, or `{number}`
+    /// for the same without its `v`.
     variables: &'static [(&'static str, &'static str)],
     /// How long a first build takes on two cores, for people.
-    pub(crate) takes: &'static str,
+    takes: &'static str,
+    /// The oldest Go that builds it.
+    needs_go: &'static str,
 }
 
 pub(crate) const KUBERNETES: Tools = Tools {
     name: "kubernetes",
+    folder: "testing/cluster/tools/kubernetes",
     module: "k8s.io/kubernetes",
     programs: &[
         ("kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver"),
@@ -52,32 +59,72 @@ pub(crate) const KUBERNETES: Tools = Tools {
         ("k8s.io/component-base/version.gitMinor", "{minor}"),
     ],
     takes: "about 8 minutes",
+    needs_go: "1.25",
 };
 
 pub(crate) const ETCD: Tools = Tools {
     name: "etcd",
+    folder: "testing/cluster/tools/etcd",
     module: "go.etcd.io/etcd/server/v3",
     programs: &[("etcd", "go.etcd.io/etcd/server/v3")],
     variables: &[],
     takes: "half a minute",
+    needs_go: "1.25",
 };
 
 pub(crate) const KWOK: Tools = Tools {
     name: "kwok",
+    folder: "testing/cluster/tools/kwok",
     module: "sigs.k8s.io/kwok",
     programs: &[("kwok", "sigs.k8s.io/kwok/cmd/kwok")],
     variables: &[],
     takes: "about a minute",
+    needs_go: "1.25",
+};
+
+/// The peer of `sluice controller`: it knows its own version by a variable alone.
+pub(crate) const ARGO_ROLLOUTS: Tools = Tools {
+    name: "argo-rollouts",
+    folder: "testing/controller/tools/argo-rollouts",
+    module: "github.com/argoproj/argo-rollouts",
+    programs: &[(
+        "rollouts-controller",
+        "github.com/argoproj/argo-rollouts/cmd/rollouts-controller",
+    )],
+    variables: &[(
+        "github.com/argoproj/argo-rollouts/utils/version.version",
+        "{number}",
+    )],
+    takes: "about 4 minutes",
+    needs_go: "1.26",
 };
 
 /// Whether Go is there to build with.
-pub(crate) fn is_there() -> bool {
+fn is_there() -> bool {
     let mut command = Command::new("go");
     command.arg("version");
     child::text(command, Duration::from_secs(20)).is_ok_and(|said| said.is_some())
 }
 
 impl Tools {
+    /// The tools module.
+    pub(crate) fn source(&self, workspace: &Workspace) -> PathBuf {
+        workspace.root().join(self.folder)
+    }
+
+    /// What would be built from `source`, for people; `None` when it is there.
+    pub(crate) fn missing(&self, source: &Path) -> Result<Option<String>> {
+        if self.find(source)?.is_some() {
+            return Ok(None);
+        }
+        Ok(Some(format!(
+            "{} {} (built from its Go module into the user's cache folder, {} once)",
+            self.name,
+            self.version(source)?,
+            self.takes
+        )))
+    }
+
     /// The folder with the programs, if they are there as `source` wants them.
     pub(crate) fn find(&self, source: &Path) -> Result<Option<PathBuf>> {
         let place = self.place(source)?;
@@ -96,6 +143,13 @@ impl Tools {
         if let Some(folder) = self.find(source)? {
             return Ok(folder);
         }
+        if !is_there() {
+            bail!(
+                "{} is built with Go, and there is no `go` on PATH; install Go {} or newer",
+                self.name,
+                self.needs_go
+            );
+        }
         let place = self.place(source)?;
         let _lock = self.lock(&place)?;
         // Somebody else may have built them meanwhile.
@@ -112,7 +166,7 @@ impl Tools {
     }
 
     /// The version that `go.mod` names.
-    pub(crate) fn version(&self, source: &Path) -> Result<String> {
+    fn version(&self, source: &Path) -> Result<String> {
         let path = source.join("go.mod");
         let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
         version_of(self.module, &text)
@@ -144,6 +198,7 @@ impl Tools {
         for (name, value) in self.variables {
             let value = value
                 .replace("{version}", version)
+                .replace("{number}", version.trim_start_matches('v'))
                 .replace("{major}", major)
                 .replace("{minor}", minor);
             flags.push_str(&format!(" -X {name}={value}"));
@@ -299,8 +354,8 @@ mod tests {
     #[test]
     fn every_tools_module_pins_a_version() {
         let root = crate::workspace::Workspace::find().expect("the workspace");
-        for tools in [&KUBERNETES, &ETCD, &KWOK] {
-            let source = root.root().join("testing/cluster/tools").join(tools.name);
+        for tools in [&KUBERNETES, &ETCD, &KWOK, &ARGO_ROLLOUTS] {
+            let source = tools.source(&root);
             let recipe = tools.recipe(&source).expect("go.mod and go.sum");
             for (_, package) in tools.programs {
                 assert!(

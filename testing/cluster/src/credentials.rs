@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 pub(crate) const API_PORT: u16 = 6443;
 /// Bytes of the administrator's token.
 const TOKEN_BYTES: usize = 24;
+/// The user whose requests are logged.
+const OBSERVED_USER: &str = "observed";
 
 /// The files by which a cluster's parts know each other.
 #[derive(Clone, Debug)]
@@ -33,6 +35,14 @@ impl Credentials {
     /// The file for administrators, and for the cluster's own parts.
     pub(crate) fn kubeconfig(&self) -> PathBuf {
         self.folder.join("kubeconfig")
+    }
+    /// The same administrator under another name: what this one asks for is in the audit log.
+    pub(crate) fn observed_kubeconfig(&self) -> PathBuf {
+        self.folder.join("kubeconfig-observed")
+    }
+    /// Which requests the API server logs.
+    pub(crate) fn audit_policy(&self) -> PathBuf {
+        self.folder.join("keys/audit-policy.json")
     }
     /// The certificate that signed the API server's.
     pub(crate) fn authority(&self) -> PathBuf {
@@ -93,7 +103,7 @@ impl Credentials {
         let server_certificate = server.signed_by(&server_key, &issuer)?;
 
         let account_key = KeyPair::generate()?;
-        let token = token()?;
+        let (token, observed_token) = (token()?, token()?);
         for (path, content) in [
             (self.authority(), authority_certificate.pem()),
             (self.server_certificate(), server_certificate.pem()),
@@ -102,9 +112,17 @@ impl Credentials {
             (self.account_public_key(), account_key.public_key_pem()),
             (
                 self.tokens(),
-                format!("{token},admin,admin,system:masters\n"),
+                format!(
+                    "{token},admin,admin,system:masters\n\
+                     {observed_token},{OBSERVED_USER},{OBSERVED_USER},system:masters\n"
+                ),
             ),
             (self.kubeconfig(), self.kubeconfig_text(&token)?),
+            (
+                self.observed_kubeconfig(),
+                self.kubeconfig_text(&observed_token)?,
+            ),
+            (self.audit_policy(), audit_policy_text()?),
         ] {
             fs::write(&path, content)
                 .with_context(|| format!("{} cannot be written", path.display()))?;
@@ -127,6 +145,17 @@ impl Credentials {
         });
         Ok(serde_json::to_string_pretty(&kubeconfig)?)
     }
+}
+
+/// One line for each answer to the observed user, and for each watch that begins; nothing of anybody else's.
+fn audit_policy_text() -> Result<String> {
+    let policy = json!({
+        "apiVersion": "audit.k8s.io/v1",
+        "kind": "Policy",
+        "omitStages": ["RequestReceived"],
+        "rules": [{"level": "Metadata", "users": [OBSERVED_USER]}, {"level": "None"}],
+    });
+    Ok(serde_json::to_string_pretty(&policy)?)
 }
 
 fn token() -> Result<String> {

@@ -41,7 +41,11 @@ pub(crate) fn start(cluster: &mut Cluster, tell: &mut dyn FnMut(&str)) -> Result
 
     tell("starting etcd and the API server");
     cluster.launch(&control_plane::etcd(&folder))?;
-    cluster.launch(&control_plane::api_server(&credentials, variant))?;
+    cluster.launch(&control_plane::api_server(
+        &credentials,
+        &cluster.audit_log(),
+        variant,
+    ))?;
     if variant == Variant::Node {
         cgroups::create(&cluster.name().cgroup())?;
         node::write_files(cluster.name(), cluster.programs())?;
@@ -89,7 +93,7 @@ pub(crate) fn component(cluster: &Cluster, name: &str) -> Result<Component> {
     let credentials = Credentials::of(&folder);
     let mut all = vec![
         control_plane::etcd(&folder),
-        control_plane::api_server(&credentials, cluster.variant()),
+        control_plane::api_server(&credentials, &cluster.audit_log(), cluster.variant()),
         control_plane::controller_manager(&credentials),
         control_plane::scheduler(&credentials),
     ];

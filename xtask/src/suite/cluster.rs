@@ -6,17 +6,25 @@
 use super::tally::Tally;
 use super::{Context, rust};
 use crate::cluster;
+use crate::go::ARGO_ROLLOUTS;
 use crate::workspace::Workspace;
 use anyhow::Result;
+use std::path::PathBuf;
 
 /// The tests' names, in crates of testing/. The last one runs the product's program.
 const TESTS: [&str; 2] = ["cluster", "controller"];
 
 pub(super) fn installs() -> Result<Option<String>> {
-    match cluster::obstacle() {
-        Some(_) => Ok(None),
-        None => cluster::missing(&Workspace::find()?),
+    if cluster::obstacle().is_some() {
+        return Ok(None);
     }
+    let workspace = Workspace::find()?;
+    let argo = ARGO_ROLLOUTS.missing(&ARGO_ROLLOUTS.source(&workspace))?;
+    let parts: Vec<String> = cluster::missing(&workspace)?
+        .into_iter()
+        .chain(argo)
+        .collect();
+    Ok((!parts.is_empty()).then(|| parts.join("; ")))
 }
 
 pub(super) fn run(context: &Context<'_>) -> Result<Tally> {
@@ -31,6 +39,7 @@ pub(super) fn run(context: &Context<'_>) -> Result<Tally> {
         let why = format!("--no-install is set, and this is not there: {what}");
         return Ok(Tally::skip("cluster", &why));
     }
+    let argo = argo(context);
     let path = cluster::search_path(context.workspace)?;
     if !rust::build_program(context, "controller")? {
         return Ok(Tally::of(false));
@@ -40,5 +49,23 @@ pub(super) fn run(context: &Context<'_>) -> Result<Tally> {
         let arguments = ["--test", test, "--", "--ignored"];
         tally.add(&rust::test(context, &arguments, &[("PATH", &path)])?);
     }
+    if let Err(why) = argo {
+        tally.add(&Tally::skip("the controller beside Argo's", &why));
+    }
     Ok(tally)
+}
+
+/// Argo's controller, or why it is not there.
+fn argo(context: &Context<'_>) -> Result<PathBuf, String> {
+    let source = ARGO_ROLLOUTS.source(context.workspace);
+    if !context.no_install {
+        return ARGO_ROLLOUTS
+            .obtain(&source)
+            .map_err(|why| format!("{why:#}"));
+    }
+    let found = ARGO_ROLLOUTS.find(&source);
+    found.map_err(|why| format!("{why:#}"))?.ok_or_else(|| {
+        let name = ARGO_ROLLOUTS.name;
+        format!("--no-install is set, and the controller of {name} is not built")
+    })
 }

@@ -110,6 +110,19 @@ impl Cluster {
         Credentials::of(&self.name.folder()).kubeconfig()
     }
 
+    /// A kubeconfig with the same rights, for a program whose requests are to be counted: each of them is in the
+    /// [audit log](Cluster::audit_log), and those of others are not.
+    #[must_use]
+    pub fn observed_kubeconfig(&self) -> PathBuf {
+        Credentials::of(&self.name.folder()).observed_kubeconfig()
+    }
+
+    /// The API server's audit log: a JSON object (`audit.k8s.io/v1` `Event`) a line.
+    #[must_use]
+    pub fn audit_log(&self) -> PathBuf {
+        self.log("audit")
+    }
+
     /// The log of a part, such as `kube-apiserver`.
     #[must_use]
     pub fn log(&self, component: &str) -> PathBuf {

@@ -10,6 +10,8 @@ const ETCD_CLIENTS: &str = "http://127.0.0.1:2379";
 const ETCD_PEERS: &str = "http://127.0.0.1:2380";
 /// Bytes that etcd stores at most: enough for thousands of objects with a long history.
 const ETCD_QUOTA: u64 = 4 << 30;
+/// After that much the log of requests would go into another file: never, in the life of a test.
+const AUDIT_LOG_MEGABYTES: u32 = 16 << 10;
 /// Requests a second of the controllers. The usual twenty would be the bottleneck of every test for scale.
 const CONTROLLERS_QPS: [&str; 2] = ["--kube-api-qps=500", "--kube-api-burst=1000"];
 
@@ -32,7 +34,11 @@ pub(crate) fn etcd(folder: &Path) -> Component {
 }
 
 /// Reachable for the node, the pods and whoever is inside the namespace.
-pub(crate) fn api_server(credentials: &Credentials, variant: Variant) -> Component {
+pub(crate) fn api_server(
+    credentials: &Credentials,
+    audit_log: &Path,
+    variant: Variant,
+) -> Component {
     let mut arguments = vec![
         format!("--etcd-servers={ETCD_CLIENTS}"),
         "--bind-address=0.0.0.0".to_owned(),
@@ -62,6 +68,12 @@ pub(crate) fn api_server(credentials: &Credentials, variant: Variant) -> Compone
         "--kubelet-preferred-address-types=InternalIP".to_owned(),
         "--allow-privileged=true".to_owned(),
         "--profiling=false".to_owned(),
+        format!(
+            "--audit-policy-file={}",
+            credentials.audit_policy().display()
+        ),
+        format!("--audit-log-path={}", audit_log.display()),
+        format!("--audit-log-maxsize={AUDIT_LOG_MEGABYTES}"),
     ];
     // Pods that only pretend use no token, and are smaller without one.
     if matches!(variant, Variant::Kwok { .. }) {

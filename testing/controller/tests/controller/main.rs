@@ -1,6 +1,7 @@
 //! The controller on a real cluster with pods that pretend: steps, promotions, aborts, `kill -9` at any moment, rights and scaling.
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
+mod idle;
 mod kills;
 mod roles;
 mod scaling;

@@ -12,7 +12,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 pub(crate) const HASH: &str = "rollouts-pod-template-hash";
 
 /// The program of the same build.
-fn program() -> PathBuf {
+pub(crate) fn program() -> PathBuf {
     let mut path = std::env::current_exe().unwrap();
     path.pop();
     path.pop();
