@@ -71,7 +71,7 @@ pub(crate) const SIMULATOR: Subject = Subject {
     usual: 100_000,
 };
 
-const KUBERNETES: Subject = Subject {
+pub(crate) const KUBERNETES: Subject = Subject {
     name: "kubernetes",
     package: "sluice-kubernetes-sim",
     test: "soak",

@@ -25,11 +25,15 @@ pub enum Bug {
     LosesNotices,
     /// Becomes stable at once.
     PromotesEarly,
+    /// Takes a write that stored nothing for a change, and looks again.
+    SeesChangesThatAreNone,
+    /// Asks for an object again and again instead of watching it.
+    PollsInsteadOfWatching,
 }
 
 impl Bug {
     /// All of them with their names.
-    pub const ALL: [(&'static str, Bug); 7] = [
+    pub const ALL: [(&'static str, Bug); 9] = [
         ("exceeds-surge", Bug::ExceedsSurge),
         ("scales-down-too-far", Bug::ScalesDownTooFar),
         ("trusts-failed-analysis", Bug::TrustsFailedAnalysis),
@@ -37,6 +41,8 @@ impl Bug {
         ("switches-early", Bug::SwitchesEarly),
         ("loses-notices", Bug::LosesNotices),
         ("promotes-early", Bug::PromotesEarly),
+        ("sees-changes-that-are-none", Bug::SeesChangesThatAreNone),
+        ("polls-instead-of-watching", Bug::PollsInsteadOfWatching),
     ];
 
     /// The bug of a name.
@@ -69,7 +75,9 @@ impl Bug {
                 patch["status"]["phase"] = json!("Successful");
             }
             (Bug::SwitchesEarly, Patch::Merge(patch)) if key.resource == SERVICE => {
-                let newest = world.store.of_kind(REPLICA_SET).max_by_key(|(_, set)| {
+                let sets = world.store.of_kind(REPLICA_SET);
+                let sets = sets.filter(|(set, _)| set.namespace == key.namespace);
+                let newest = sets.max_by_key(|(_, set)| {
                     set["metadata"]["creationTimestamp"]
                         .as_str()
                         .unwrap_or_default()
@@ -88,6 +96,14 @@ impl Bug {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Changes the answer to a patch that changed nothing.
+    pub(crate) fn on_same(self, same: &mut Value) {
+        if self == Bug::SeesChangesThatAreNone {
+            // Older than what is known, so that nothing is learnt of it, and another version than before.
+            same["metadata"]["resourceVersion"] = json!("1");
         }
     }
 

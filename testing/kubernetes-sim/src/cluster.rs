@@ -26,6 +26,8 @@ pub(crate) enum Quality {
     Bad,
     /// Neither good nor bad.
     Vague,
+    /// Nothing: who asks gets errors.
+    Silent,
 }
 
 #[derive(Clone, Debug)]
@@ -53,6 +55,8 @@ pub(crate) struct Cluster {
     /// When pods were last taken away, or got unready, by anything but a ReplicaSet's number.
     pub(crate) lost_at: Option<Timestamp>,
     number: u64,
+    /// Up to where what has lost its owner was looked for.
+    collected: u64,
 }
 
 /// Pods of a ReplicaSet that there really are.
@@ -97,13 +101,13 @@ impl Cluster {
         random: &mut Rng,
         now: Timestamp,
     ) -> Vec<Change> {
-        let mut changes = self.collect_garbage(store);
+        let mut changes = Vec::new();
+        if self.collected != store.births_and_deaths() {
+            changes = self.collect_garbage(store);
+            self.collected = store.births_and_deaths();
+        }
         self.age(now);
-        let sets: Vec<(Key, Value)> = store
-            .of_kind(REPLICA_SET)
-            .map(|(key, set)| (key.clone(), set.clone()))
-            .collect();
-        for (key, set) in &sets {
+        for (key, set) in &store.shared(REPLICA_SET) {
             if random.u8(..100) < 60 {
                 self.follow(key, set, random, now);
             }
@@ -219,15 +223,17 @@ impl Cluster {
         store.patch(key, Some("status"), &patch).ok().flatten()
     }
 
-    /// Pods of all ReplicaSets that a selector fits, as an API server shows them.
-    pub(crate) fn list(&self, store: &Store, selector: &str) -> Vec<Value> {
+    /// Pods of a namespace that a selector fits, as an API server shows them.
+    pub(crate) fn list(&self, store: &Store, namespace: &str, selector: &str) -> Vec<Value> {
         let wanted: Vec<(&str, &str)> = selector
             .split(',')
             .filter_map(|part| part.split_once('='))
             .collect();
         let mut found = Vec::new();
         for (key, pods) in &self.pods {
-            let Some(set) = store.get(key) else { continue };
+            let Some(set) = store.get(key).filter(|_| key.namespace == namespace) else {
+                continue;
+            };
             for pod in pods {
                 if wanted
                     .iter()
@@ -240,18 +246,13 @@ impl Cluster {
         found
     }
 
-    /// Changes a pod's metadata.
-    pub(crate) fn patch(&mut self, name: &str, patch: &Value) -> Option<Value> {
-        let pod = self
-            .pods
-            .values_mut()
-            .flatten()
-            .find(|pod| pod.name == name)?;
-        let mut metadata = json!({"labels": pod.labels, "annotations": pod.annotations});
-        json_patch::merge(&mut metadata, &patch["metadata"]);
-        pod.labels = metadata["labels"].clone();
-        pod.annotations = metadata["annotations"].clone();
-        Some(json!({"metadata": {"name": name}}))
+    /// Replaces a pod's labels and annotations; `None` when there is none.
+    pub(crate) fn relabel(&mut self, name: &str, object: &Value) -> Option<Value> {
+        let mut pods = self.pods.values_mut().flatten();
+        let pod = pods.find(|pod| pod.name == name)?;
+        pod.labels = object["metadata"]["labels"].clone();
+        pod.annotations = object["metadata"]["annotations"].clone();
+        Some(object.clone())
     }
 
     /// Ends a pod that was there before; false when there is none.
@@ -337,7 +338,7 @@ fn run_jobs(store: &mut Store, cluster: &Cluster, random: &mut Rng, now: Timesta
             .as_str()
             .unwrap_or_default();
         let kind = match quality_of(store, cluster, hash) {
-            Quality::Bad => "Failed",
+            Quality::Bad | Quality::Silent => "Failed",
             _ => "Complete",
         };
         let patch = json!({"status": {"conditions": [{"type": kind, "status": "True"}]}});

@@ -6,9 +6,10 @@
 //! A seed decides everything. After each write the promises of `promises` are checked, and those of `rest` once
 //! nothing goes wrong any more.
 //!
-//! Start with [`run()`](run::run) for one seed, [`soak`] for many, `world` and `server` for the fake server,
+//! Start with [`run()`](run::run) for one seed, [`soak`] for many, [`scenario`] for a run that is told beforehand, `world` and `server` for the fake server,
 //! `cluster` for ReplicaSets and pods, [`bugs`] for how the simulation is shown to find something.
 
+mod app;
 pub mod bugs;
 mod clock;
 mod cluster;
@@ -16,8 +17,10 @@ mod manifests;
 mod metrics;
 mod mishaps;
 mod promises;
+mod requests;
 mod rest;
 pub mod run;
+pub mod scenario;
 mod server;
 pub mod soak;
 mod store;

@@ -57,7 +57,7 @@ fn main() -> ExitCode {
     for line in &report.trace {
         println!("{line}");
     }
-    println!("{}, {:?}", report.phase, report.reached);
+    println!("{}, {:?}", report.phases.join(" "), report.reached);
     match report.violation {
         Some(violation) => {
             let seconds = violation.at_ms as f64 / 1_000.0;

@@ -2,6 +2,7 @@
 
 use crate::clock;
 use crate::cluster::{Quality, quality_of};
+use crate::manifests::metric_of;
 use crate::weather::Fault;
 use crate::world::World;
 use sluice_argo::api::Metric;
@@ -16,6 +17,17 @@ pub(crate) struct Metrics {
     pub(crate) world: Arc<Mutex<World>>,
 }
 
+/// How a metric server that knows nothing answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Blindness {
+    /// With an error.
+    Away,
+    /// Not at all.
+    Silent,
+    /// With nothing, or with an empty list as Prometheus when nothing fits the query.
+    Empty,
+}
+
 enum Reply {
     Value(Value),
     Error,
@@ -28,27 +40,23 @@ impl Metrics {
         let way = Duration::from_millis(world.random.u64(1..=400));
         let is_blind = clock::now() < world.blind_until || world.chance(Fault::BlindMetrics, 60);
         if is_blind {
-            let reply = match world.random.u8(..3) {
-                0 => Reply::Error,
-                1 => Reply::Value(Value::Nil),
-                _ => Reply::Nothing,
+            let kinds = [Blindness::Away, Blindness::Silent, Blindness::Empty];
+            let drawn = kinds[world.random.usize(..kinds.len())];
+            let is_list = world.random.bool();
+            let reply = match world.blindness.unwrap_or(drawn) {
+                Blindness::Away => Reply::Error,
+                Blindness::Silent => Reply::Nothing,
+                Blindness::Empty if is_list => Reply::Value(Value::Array(Arc::new([]))),
+                Blindness::Empty => Reply::Value(Value::Nil),
             };
             return (way, reply);
         }
-        let provider = &metric.provider;
-        let of_query = provider
-            .prometheus
-            .as_ref()
-            .map(|prometheus| prometheus.query.as_str());
-        let of_url = provider
-            .web
-            .as_ref()
-            .and_then(|web| web.url.rsplit('/').next());
-        let hash = of_query.or(of_url).unwrap_or_default();
+        let hash = metric_of(metric);
         let value = match quality_of(&world.store, &world.cluster, hash) {
             Quality::Good => 1.0,
             Quality::Vague => 0.7,
             Quality::Bad => 0.1,
+            Quality::Silent => return (way, Reply::Error),
         };
         (way, Reply::Value(Value::Float(value)))
     }

@@ -16,9 +16,7 @@ impl Run {
         match world.random.u8(..9) {
             0 if world.weather.has(Fault::ServerRestarts) => {
                 world.tell(|| format!("the API server is away for {span} ms"));
-                world.away_until = at(span);
-                world.break_watches();
-                world.store.compact();
+                world.go_away(at(span));
             }
             1 if world.weather.has(Fault::Conflicts) => {
                 world.tell(|| format!("conflicts for {span} ms"));
@@ -71,7 +69,7 @@ impl Run {
     }
 
     /// Another controller leads; the old one hears nothing, and goes on for a while.
-    fn change_leader(&mut self, now: i64, span: i64) {
+    pub(crate) fn change_leader(&mut self, now: i64, span: i64) {
         let Some(old) = self.leads.take() else { return };
         let mut world = self.lock();
         let until = clock::now().shifted(span);

@@ -4,18 +4,21 @@
 //! passes while somebody has something to do. `weather` and `mishaps` are what goes wrong, `users` what is asked for,
 //! `promises` and `rest` what must hold.
 
+use crate::app::App;
 use crate::bugs::Bug;
 use crate::clock;
-use crate::manifests::{self, rollout_key};
+use crate::manifests;
 use crate::metrics::Metrics;
 use crate::promises::{Reached, Violation};
+use crate::requests::SETTLED_MS;
 use crate::rest;
 use crate::server::Connection;
 use crate::users::{self, Missing};
 use crate::weather::{Fault, Faults, Weather};
 use crate::world::{Seat, World};
 use fastrand::Rng;
-use sluice_kubernetes::resource::ROLLOUT;
+use serde_json::Value;
+use sluice_kubernetes::resource::{ANALYSIS_RUN, EXPERIMENT, REPLICA_SET, ROLLOUT, SERVICE};
 use sluice_kubernetes::{Loops, RouterVersions, Scope};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -23,12 +26,17 @@ use tokio::task::JoinHandle;
 
 /// Between two looks at the cluster, in milliseconds.
 const TICK_MS: i64 = 250;
+/// The same when nothing has changed for [`CALM_MS`].
+const CALM_TICK_MS: i64 = 1_500;
+const CALM_MS: i64 = 20_000;
 /// Without a write for so long, a Rollout rests: longer than anything it waits for by itself.
 const REST_MS: i64 = 240_000;
 /// Longest time in which it comes to rest.
 const REST_MAX_MS: i64 = 40 * 60_000;
-/// How long a new controller is watched that finds everything done.
-const RESTART_WATCHED_MS: i64 = 90_000;
+/// How long a new controller is watched that finds everything done; above [`SETTLED_MS`].
+const RESTART_WATCHED_MS: i64 = 100_000;
+/// Between two looks of an autoscaler.
+const AUTOSCALER_MS: i64 = 15_000;
 
 /// What a run may do.
 #[derive(Clone, Copy, Debug)]
@@ -63,8 +71,8 @@ pub struct RunReport {
     pub digest: u64,
     /// What was reached.
     pub reached: Reached,
-    /// The Rollout's phase at the end.
-    pub phase: String,
+    /// The Rollouts' phases at the end.
+    pub phases: Vec<String>,
     /// What happened, told.
     pub trace: Vec<String>,
 }
@@ -84,6 +92,8 @@ pub(crate) struct Run {
     /// When another controller starts.
     starts_at: i64,
     pub(crate) missing: Vec<Missing>,
+    /// Rollouts whose number of pods an autoscaler chooses.
+    autoscaled: Vec<App>,
     random: Rng,
 }
 
@@ -108,25 +118,35 @@ async fn simulate(seed: u64, settings: &Settings) -> RunReport {
     let mut world = World::new(weather, Rng::with_seed(random.u64(..)));
     world.bug = settings.bug;
     world.trace = settings.trace.then(Vec::new);
-    let image = users::new_image(&mut world);
-    let drawn = manifests::draw(&mut random, &image);
-    for (resource, object) in &drawn.others {
-        world.apply(resource, manifests::NAMESPACE, object);
+    let drawn = manifests::draw(&mut random);
+    world.store.is_older = weather.has(Fault::OlderDefinitions);
+    world.apps = drawn.apps;
+    for app in world.apps.clone() {
+        users::new_image(&mut world, app);
     }
-    world.apply(&ROLLOUT, manifests::NAMESPACE, &drawn.rollout);
-    let mut run = Run {
-        world: Arc::new(Mutex::new(world)),
-        leads: None,
-        old: None,
-        starts_at: 0,
-        missing: Vec::new(),
-        random,
-    };
+    for (key, object) in &drawn.objects {
+        world.apply(key, object);
+    }
+    let mut run = Run::of(world, random);
+    run.autoscaled = drawn.autoscaled;
     run.go(settings).await;
     run.finish()
 }
 
 impl Run {
+    /// A run of a world, in which no controller has started yet.
+    pub(crate) fn of(world: World, random: Rng) -> Run {
+        Run {
+            world: Arc::new(Mutex::new(world)),
+            leads: None,
+            old: None,
+            starts_at: 0,
+            missing: Vec::new(),
+            autoscaled: Vec::new(),
+            random,
+        }
+    }
+
     pub(crate) fn lock(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -135,12 +155,19 @@ impl Run {
         let weather = self.lock().weather;
         let mut next_user = self.random.i64(20_000..=60_000);
         let mut next_mishap = self.random.i64(100..=weather.mishap_ms);
+        let mut next_scale = AUTOSCALER_MS;
         while clock::elapsed_ms() < weather.quiet_at && !self.is_broken() {
             self.tick().await;
             let now = clock::elapsed_ms();
             if now >= next_user {
                 next_user = now + self.random.i64(weather.user_ms / 4..=weather.user_ms * 2);
                 self.somebody_asks(settings);
+            }
+            if now >= next_scale {
+                next_scale = now + AUTOSCALER_MS;
+                for app in self.autoscaled.clone() {
+                    users::autoscale(&mut self.lock(), app);
+                }
             }
             if now >= next_mishap {
                 next_mishap = now
@@ -159,8 +186,10 @@ impl Run {
     }
 
     /// A moment passes.
-    async fn tick(&mut self) {
-        tokio::time::sleep(Duration::from_millis(TICK_MS.unsigned_abs())).await;
+    pub(crate) async fn tick(&mut self) {
+        let is_calm = self.lock().is_quiet && clock::elapsed_ms() - self.changed_at() > CALM_MS;
+        let span = if is_calm { CALM_TICK_MS } else { TICK_MS };
+        tokio::time::sleep(Duration::from_millis(span.unsigned_abs())).await;
         let now = clock::elapsed_ms();
         self.lock().tick();
         if let Some((_, until)) = &self.old
@@ -237,7 +266,8 @@ impl Run {
         if settings.users {
             users::ask(&mut world);
         } else {
-            users::update(&mut world);
+            let app = users::any_app(&mut world);
+            users::update(&mut world, app);
         }
     }
 
@@ -274,13 +304,13 @@ impl Run {
             }
             self.tick().await;
             let now = clock::elapsed_ms();
-            let last = self.lock().promises.last_write;
-            let last = last.map_or(0, |at| at.0 - clock::START.0).max(begin);
+            let last = self.changed_at().max(begin);
             if now - last > REST_MS && self.leads.is_some() {
+                self.is_silent(last);
                 break;
             }
             if now - begin > REST_MAX_MS {
-                let seen = format!("there is still a write {} ms ago", now - last);
+                let seen = format!("something still changed {} ms ago", now - last);
                 let mut world = self.lock();
                 return world
                     .promises
@@ -300,13 +330,36 @@ impl Run {
         while clock::elapsed_ms() - begin < RESTART_WATCHED_MS && !self.is_broken() {
             self.tick().await;
         }
-        let mut world = self.lock();
-        let more = world.promises.reached.writes - writes;
+        let more = self.lock().promises.reached.writes - writes;
         if more > 0 {
             let seen = format!("{more} writes");
+            let mut world = self.lock();
             world
                 .promises
                 .broken(clock::now(), "a new controller finds everything done", seen);
+        }
+        self.is_silent(begin);
+    }
+
+    /// When something last changed, in milliseconds since the run began.
+    fn changed_at(&self) -> i64 {
+        self.lock().changed_at.0 - clock::START.0
+    }
+
+    /// Long after the last change, controllers ask for nothing.
+    fn is_silent(&self, since: i64) {
+        let mut world = self.lock();
+        let Some((at, request)) = world.requests.last.clone() else {
+            return;
+        };
+        let later = at.0 - clock::START.0 - since;
+        if later > SETTLED_MS {
+            let seen = format!("{request}, {later} ms after the last change");
+            world.promises.broken(
+                clock::now(),
+                "a controller asks for nothing while nothing changes",
+                seen,
+            );
         }
     }
 
@@ -319,10 +372,27 @@ impl Run {
 
     fn finish(self) -> RunReport {
         let mut world = self.lock();
-        let rollout = world.store.get(&rollout_key());
-        let phase = rollout.and_then(|rollout| rollout["status"]["phase"].as_str());
+        let kinds = [ROLLOUT, EXPERIMENT, ANALYSIS_RUN, REPLICA_SET, SERVICE];
+        let left: Vec<String> = kinds
+            .into_iter()
+            .flat_map(|resource| world.store.of_kind(resource))
+            .map(|(key, object)| format!("{key} is {object}"))
+            .collect();
+        if let Some(trace) = &mut world.trace {
+            trace.extend(left);
+        }
+        let rollouts = world
+            .apps
+            .iter()
+            .filter_map(|app| world.store.get(&app.rollout()));
+        let phase = |rollout: &Value| {
+            rollout["status"]["phase"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned()
+        };
         RunReport {
-            phase: phase.unwrap_or_default().to_owned(),
+            phases: rollouts.map(phase).collect(),
             violation: world.promises.violation.clone(),
             digest: world.digest,
             reached: world.promises.reached,

@@ -2,17 +2,20 @@
 
 use crate::bugs::Bug;
 use crate::clock;
+use crate::requests::{Request, Verb};
 use crate::weather::Fault;
-use crate::world::{World, is_event};
+use crate::world::World;
 use futures_util::{Stream, stream};
 use serde_json::Value;
 use sluice_kubernetes::api::{Api, ApiError, Feed, Key, Notice, Page, Patch, Reason};
-use sluice_kubernetes::resource::{POD, REPLICA_SET, Resource};
+use sluice_kubernetes::resource::{ANALYSIS_RUN, EVENT, POD, REPLICA_SET, Resource};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// The deadline of a request, as a controller's client has it.
 const REQUEST_MS: u64 = 30_000;
+/// The longest that a webhook has until the server gives up on it.
+const WEBHOOK_MS: u64 = 10_000;
 
 /// A controller's connection.
 #[derive(Clone)]
@@ -20,6 +23,43 @@ pub(crate) struct Connection {
     pub(crate) world: Arc<Mutex<World>>,
     /// Which controller.
     pub(crate) controller: usize,
+}
+
+/// How long a request is on its way, and what becomes of it there.
+struct Way {
+    there: u64,
+    back: u64,
+    /// The server asks a webhook first, which does not answer in time.
+    is_refused: bool,
+}
+
+impl Way {
+    fn draw(world: &mut World, verb: Verb) -> Way {
+        let hangs = world.chance(Fault::SlowRequests, 4);
+        let slow = if hangs { REQUEST_MS } else { 0 };
+        let there = world.random.u64(1..=6);
+        let back = world.random.u64(1..=6);
+        // The server has done it, or has not heard of it, when the deadline passes.
+        let (there, back) = if world.random.bool() {
+            (there + slow, back)
+        } else {
+            (there, back + slow)
+        };
+        let is_slow = world.chance(Fault::SlowWebhooks, 30) || clock::now() < world.slow_until;
+        if !hangs && verb.is_write() && is_slow {
+            let asked = world.random.u64(500..=WEBHOOK_MS + 2_000);
+            return Way {
+                there: there + asked.min(WEBHOOK_MS),
+                back,
+                is_refused: asked > WEBHOOK_MS,
+            };
+        }
+        Way {
+            there,
+            back,
+            is_refused: false,
+        }
+    }
 }
 
 impl Connection {
@@ -31,38 +71,49 @@ impl Connection {
     /// nothing more.
     async fn ask<T>(
         &self,
-        is_write: bool,
+        verb: Verb,
+        resource: &Resource,
+        target: &str,
         request: impl FnOnce(&mut World) -> Result<T, ApiError>,
     ) -> Result<T, ApiError> {
-        let (there, back) = {
-            let mut world = self.lock();
-            let hangs = world.chance(Fault::SlowRequests, 4);
-            let slow = if hangs { REQUEST_MS } else { 0 };
-            let there = world.random.u64(1..=6);
-            let back = world.random.u64(1..=6);
-            // The server has done it, or has not heard of it, when the deadline passes.
-            if world.random.bool() {
-                (there + slow, back)
-            } else {
-                (there, back + slow)
-            }
-        };
-        tokio::time::sleep(Duration::from_millis(there)).await;
+        let way = Way::draw(&mut self.lock(), verb);
+        tokio::time::sleep(Duration::from_millis(way.there)).await;
         let timed_out = || ApiError::new(Reason::Unavailable, "no answer within 30 s");
-        if there >= REQUEST_MS {
+        if way.there >= REQUEST_MS {
             return self.heard(Err(timed_out())).await;
         }
-        let answer = self.lock().serve(self.controller, is_write, request);
+        let asked = Request {
+            verb,
+            resource: resource.clone(),
+            target: target.to_owned(),
+        };
+        let answer = self.lock().serve(self.controller, asked, |world| {
+            if way.is_refused {
+                let message = "failed calling webhook: context deadline exceeded";
+                return Err(ApiError::new(Reason::Unavailable, message));
+            }
+            request(world)
+        });
         let Some(answer) = answer else {
             return std::future::pending().await;
         };
-        tokio::time::sleep(Duration::from_millis(back)).await;
-        let answer = if back >= REQUEST_MS {
+        tokio::time::sleep(Duration::from_millis(way.back)).await;
+        let answer = if way.back >= REQUEST_MS {
             Err(timed_out())
         } else {
             answer
         };
         self.heard(answer).await
+    }
+
+    async fn ask_about<T>(
+        &self,
+        verb: Verb,
+        key: &Key,
+        request: impl FnOnce(&mut World) -> Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
+        let target = format!("{}/{}", key.namespace, key.name);
+        self.ask(verb, &key.resource, &target, request).await
     }
 
     async fn heard<T>(&self, answer: Result<T, ApiError>) -> Result<T, ApiError> {
@@ -72,11 +123,21 @@ impl Connection {
         }
         answer
     }
+
+    /// The planted bug of a controller that asks for an object for ever instead of watching it.
+    fn poll(&self, key: Key) {
+        let connection = self.clone();
+        tokio::spawn(async move {
+            while connection.get(&key).await.is_ok() {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        });
+    }
 }
 
 impl Api for Connection {
     async fn get(&self, key: &Key) -> Result<Value, ApiError> {
-        self.ask(false, |world| {
+        self.ask_about(Verb::Get, key, |world| {
             let found = world.store.get(key).cloned();
             found.ok_or_else(|| ApiError::new(Reason::NotFound, format!("{key} not found")))
         })
@@ -86,19 +147,18 @@ impl Api for Connection {
     async fn list(
         &self,
         resource: &Resource,
-        _namespace: &str,
+        namespace: &str,
         selector: &str,
     ) -> Result<Vec<Value>, ApiError> {
-        self.ask(false, |world| {
+        let target = format!("{namespace}/{selector}");
+        self.ask(Verb::List, resource, &target, |world| {
             if *resource == POD {
-                world.tell(|| format!("pods of {selector} are listed"));
-                return Ok(world.cluster.list(&world.store, selector));
+                world.tell(|| format!("pods of {selector} in {namespace} are listed"));
+                return Ok(world.cluster.list(&world.store, namespace, selector));
             }
-            Ok(world
-                .store
-                .of_kind(resource.clone())
-                .map(|(_, object)| object.clone())
-                .collect())
+            let all = world.store.of_kind(resource.clone());
+            let all = all.filter(|(key, _)| key.namespace == namespace);
+            Ok(all.map(|(_, object)| object.clone()).collect())
         })
         .await
     }
@@ -109,26 +169,39 @@ impl Api for Connection {
         namespace: &str,
         object: &Value,
     ) -> Result<Value, ApiError> {
-        if is_event(resource) {
-            return self.ask(false, |_| Ok(object.clone())).await;
+        if *resource == EVENT {
+            let about = &object["involvedObject"]["name"];
+            let target = format!("{namespace}/{about} {}", object["message"]);
+            return self
+                .ask(Verb::Create, resource, &target, |world| {
+                    world.record(object);
+                    Ok(object.clone())
+                })
+                .await;
         }
-        self.ask(true, |world| {
-            if *resource == REPLICA_SET && clock::now() < world.refuses_until {
-                let message = "admission webhook denied the request".to_owned();
-                return Err(ApiError::new(Reason::Refused, message));
-            }
-            let mut object = object.clone();
-            if world.bug == Some(Bug::NamesAtRandom) && *resource == REPLICA_SET {
-                let name = object["metadata"]["name"].as_str().unwrap_or_default();
-                object["metadata"]["name"] = format!("{name}-{}", world.random.u16(..)).into();
-            }
-            let change = world
-                .store
-                .create(resource, namespace, &object, clock::now())?;
-            world.done(Some(self.controller), &change);
-            Ok(change.after.unwrap_or_default())
-        })
-        .await
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        let key = Key::new(resource.clone(), namespace, name);
+        let created = self
+            .ask_about(Verb::Create, &key, |world| {
+                if let Some(message) = world.refusal(resource) {
+                    return Err(ApiError::new(Reason::Refused, message));
+                }
+                let mut object = object.clone();
+                if world.bug == Some(Bug::NamesAtRandom) && *resource == REPLICA_SET {
+                    object["metadata"]["name"] = format!("{name}-{}", world.random.u16(..)).into();
+                }
+                let change = world
+                    .store
+                    .create(resource, namespace, &object, clock::now())?;
+                world.done(Some(self.controller), &change);
+                Ok(change.after.unwrap_or_default())
+            })
+            .await;
+        let polls = self.lock().bug == Some(Bug::PollsInsteadOfWatching);
+        if polls && *resource == ANALYSIS_RUN && created.is_ok() {
+            self.poll(key);
+        }
+        created
     }
 
     async fn patch(
@@ -137,18 +210,7 @@ impl Api for Connection {
         subresource: Option<&'static str>,
         patch: &Patch,
     ) -> Result<Value, ApiError> {
-        if key.resource == POD {
-            return self
-                .ask(true, |world| {
-                    let Patch::Merge(patch) = patch else {
-                        return Err(ApiError::new(Reason::Refused, "pods are merged only"));
-                    };
-                    let patched = world.cluster.patch(&key.name, patch);
-                    patched.ok_or_else(|| ApiError::new(Reason::NotFound, "the pod is gone"))
-                })
-                .await;
-        }
-        self.ask(true, |world| {
+        self.ask_about(Verb::Patch, key, |world| {
             let mut patch = patch.clone();
             if let Some(bug) = world.bug {
                 bug.on_patch(world, key, &mut patch);
@@ -158,25 +220,38 @@ impl Api for Connection {
                     world.done(Some(self.controller), &change);
                     Ok(change.after.unwrap_or_default())
                 }
-                None => Ok(world.store.get(key).cloned().unwrap_or_default()),
+                None => {
+                    let mut same = world.store.get(key).cloned().unwrap_or_default();
+                    if let Some(bug) = world.bug {
+                        bug.on_same(&mut same);
+                    }
+                    Ok(same)
+                }
             }
         })
         .await
     }
 
     async fn replace(&self, key: &Key, object: &Value) -> Result<Value, ApiError> {
-        self.ask(true, |world| match world.store.replace(key, object)? {
-            Some(change) => {
-                world.done(Some(self.controller), &change);
-                Ok(change.after.unwrap_or_default())
+        self.ask_about(Verb::Replace, key, |world| {
+            if key.resource == POD {
+                let replaced = world.cluster.relabel(&key.name, object);
+                world.requests.changed();
+                return replaced.ok_or_else(|| ApiError::new(Reason::NotFound, "the pod is gone"));
             }
-            None => Ok(object.clone()),
+            match world.store.replace(key, object)? {
+                Some(change) => {
+                    world.done(Some(self.controller), &change);
+                    Ok(change.after.unwrap_or_default())
+                }
+                None => Ok(object.clone()),
+            }
         })
         .await
     }
 
     async fn delete(&self, key: &Key) -> Result<(), ApiError> {
-        self.ask(true, |world| {
+        self.ask_about(Verb::Delete, key, |world| {
             let change = world.store.delete(key)?;
             world.done(Some(self.controller), &change);
             Ok(())
@@ -185,7 +260,7 @@ impl Api for Connection {
     }
 
     async fn evict(&self, pod: &Key) -> Result<(), ApiError> {
-        self.ask(true, |world| {
+        self.ask_about(Verb::Evict, pod, |world| {
             if world.random.u8(..100) < 20 {
                 world.tell(|| format!("{pod} may not be evicted now"));
                 let message = "Cannot evict pod as it would violate the pod's disruption budget.";
@@ -194,6 +269,7 @@ impl Api for Connection {
             if !world.cluster.evict(&pod.name, clock::now()) {
                 return Err(ApiError::new(Reason::NotFound, "the pod is gone"));
             }
+            world.requests.changed();
             world.tell(|| format!("{pod} is evicted"));
             Ok(())
         })
@@ -208,7 +284,11 @@ impl Feed for Connection {
         _namespace: Option<&str>,
         after: Option<&str>,
     ) -> Result<Page, ApiError> {
-        self.ask(false, |world| world.page(resource, after)).await
+        let target = after.unwrap_or_default();
+        self.ask(Verb::List, resource, target, |world| {
+            world.page(resource, after)
+        })
+        .await
     }
 
     async fn watch(
@@ -219,7 +299,7 @@ impl Feed for Connection {
     ) -> Result<impl Stream<Item = Result<Notice, ApiError>> + Send + use<>, ApiError> {
         let controller = self.controller;
         let told = self
-            .ask(false, |world| {
+            .ask(Verb::Watch, resource, "", |world| {
                 Ok(world.watch(controller, resource.clone(), version))
             })
             .await?;

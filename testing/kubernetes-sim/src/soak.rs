@@ -27,7 +27,7 @@ pub struct Tally {
     pub runs: u64,
     /// What was reached in them.
     pub reached: Reached,
-    /// Runs by the Rollout's phase at the end.
+    /// Rollouts by their phase at the end.
     pub phases: BTreeMap<String, u64>,
     /// The failures found, by rising seed; the search stops soon after the first.
     pub failures: Vec<Failure>,
@@ -37,7 +37,9 @@ impl Tally {
     fn add(&mut self, seed: u64, report: RunReport) {
         self.runs += 1;
         self.reached.add(report.reached);
-        *self.phases.entry(report.phase).or_default() += 1;
+        for phase in report.phases {
+            *self.phases.entry(phase).or_default() += 1;
+        }
         if let Some(violation) = report.violation {
             self.failures.push(Failure { seed, violation });
         }

@@ -4,9 +4,10 @@
 use serde_json::{Value, json};
 use sluice_argo::api::Time;
 use sluice_kubernetes::api::{ApiError, Key, Notice, Patch, Reason};
-use sluice_kubernetes::resource::{JOB, REPLICA_SET, ROLLOUT, Resource};
+use sluice_kubernetes::resource::{ANALYSIS_RUN, JOB, REPLICA_SET, ROLLOUT, Resource};
 use sluice_model::time::Timestamp;
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 /// How many changes a watch can go back.
 const HISTORY_MAX: usize = 400;
@@ -14,12 +15,18 @@ const HISTORY_MAX: usize = 400;
 /// The objects of a cluster.
 #[derive(Debug, Default)]
 pub(crate) struct Store {
-    objects: BTreeMap<Key, Value>,
+    objects: BTreeMap<Key, Arc<Value>>,
     version: u64,
     uids: u64,
+    /// How many objects were deleted.
+    deletions: u64,
     history: VecDeque<(u64, Resource, Notice)>,
     /// The version of the newest change that is forgotten.
     compacted: u64,
+    /// Whether the definition of Rollouts is an older one, which does not know all of their status.
+    pub(crate) is_older: bool,
+    /// Whether the definition of AnalysisRuns has a status subresource, which it should not.
+    pub(crate) has_status_apart: bool,
 }
 
 /// A change that was made: what was there before, and what is there now.
@@ -37,13 +44,29 @@ impl Store {
     }
 
     pub(crate) fn get(&self, key: &Key) -> Option<&Value> {
-        self.objects.get(key)
+        self.objects.get(key).map(Arc::as_ref)
     }
 
     /// All objects of a kind, by name.
     pub(crate) fn of_kind(&self, resource: Resource) -> impl Iterator<Item = (&Key, &Value)> {
-        let all = self.objects.iter();
-        all.filter(move |(key, _)| key.resource == resource)
+        let first = Key::new(resource.clone(), "", "");
+        let all = self.objects.range(first..);
+        all.take_while(move |(key, _)| key.resource == resource)
+            .map(|(key, object)| (key, object.as_ref()))
+    }
+
+    /// A number that is another one when objects came or went.
+    pub(crate) fn births_and_deaths(&self) -> u64 {
+        self.uids + self.deletions
+    }
+
+    /// All objects of a kind, to be kept while the store changes.
+    pub(crate) fn shared(&self, resource: Resource) -> Vec<(Key, Arc<Value>)> {
+        let first = Key::new(resource.clone(), "", "");
+        let all = self.objects.range(first..);
+        all.take_while(|(key, _)| key.resource == resource)
+            .map(|(key, object)| (key.clone(), Arc::clone(object)))
+            .collect()
     }
 
     /// Keys and owners of all objects that have one.
@@ -102,7 +125,7 @@ impl Store {
         if !namespace.is_empty() {
             metadata["namespace"] = json!(namespace);
         }
-        if has_status(resource)
+        if self.has_status(resource)
             && let Some(object) = stored.as_object_mut()
         {
             object.remove("status");
@@ -155,6 +178,7 @@ impl Store {
     pub(crate) fn delete(&mut self, key: &Key) -> Result<Change, ApiError> {
         let before = self.existing(key)?.clone();
         self.objects.remove(key);
+        self.deletions += 1;
         self.version += 1;
         let mut last = before.clone();
         last["metadata"]["resourceVersion"] = json!(self.version.to_string());
@@ -168,8 +192,21 @@ impl Store {
         })
     }
 
+    /// All objects.
+    pub(crate) fn all(&self) -> Vec<(Key, Value)> {
+        let all = self.objects.iter();
+        all.map(|(key, object)| (key.clone(), object.as_ref().clone()))
+            .collect()
+    }
+
+    /// Whether the status of a kind is written apart from the rest.
+    fn has_status(&self, resource: &Resource) -> bool {
+        [ROLLOUT, REPLICA_SET].contains(resource)
+            || *resource == ANALYSIS_RUN && self.has_status_apart
+    }
+
     fn existing(&self, key: &Key) -> Result<&Value, ApiError> {
-        self.objects.get(key).ok_or_else(|| {
+        self.get(key).ok_or_else(|| {
             let message = format!("{} \"{}\" not found", key.resource.plural, key.name);
             ApiError::new(Reason::NotFound, message)
         })
@@ -187,7 +224,11 @@ impl Store {
             let status = after["status"].take();
             after = before.clone();
             after["status"] = status;
-        } else if has_status(&key.resource)
+        } else if subresource == Some("scale") {
+            let replicas = after["spec"]["replicas"].take();
+            after = before.clone();
+            after["spec"]["replicas"] = replicas;
+        } else if self.has_status(&key.resource)
             && let Some(object) = after.as_object_mut()
         {
             match before.get("status") {
@@ -198,6 +239,9 @@ impl Store {
         let (kept, metadata) = (&before["metadata"], &mut after["metadata"]);
         for field in ["uid", "creationTimestamp", "generation", "resourceVersion"] {
             metadata[field] = kept[field].clone();
+        }
+        if self.is_older && key.resource == ROLLOUT {
+            prune(&mut after);
         }
         if after == before {
             return None;
@@ -214,7 +258,7 @@ impl Store {
         after["metadata"]["resourceVersion"] = json!(self.version.to_string());
         let notice = Notice::Changed(after.clone());
         self.remember(key.resource.clone(), notice.clone());
-        self.objects.insert(key.clone(), after.clone());
+        self.objects.insert(key.clone(), Arc::new(after.clone()));
         Change {
             key,
             before,
@@ -233,9 +277,13 @@ impl Store {
     }
 }
 
-/// Kinds whose status is written apart from the rest.
-fn has_status(resource: &Resource) -> bool {
-    [ROLLOUT, REPLICA_SET].contains(resource)
+/// Drops what an older definition of Rollouts does not know.
+fn prune(rollout: &mut Value) {
+    let status = rollout.get_mut("status").and_then(Value::as_object_mut);
+    if let Some(status) = status {
+        status.remove("duration");
+        status.remove("selector");
+    }
 }
 
 fn conflict(key: &Key) -> ApiError {

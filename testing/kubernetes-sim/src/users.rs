@@ -1,28 +1,35 @@
-//! What users of the cluster ask for: as `kubectl` and its plugin write it.
+//! What users of the cluster ask for: as `kubectl`, its plugin and an autoscaler write it.
 
+use crate::app::App;
 use crate::cluster::{Image, Quality};
-use crate::manifests::{key, pick, rollout_key, steps};
+use crate::manifests::{
+    SERVICES, TEMPLATES, container, destination_rule, ingress, pick, steps, virtual_service,
+};
 use crate::weather::Fault;
 use crate::world::World;
 use serde_json::{Value, json};
 use sluice_argo::api::Time;
-use sluice_kubernetes::resource::{ANALYSIS_TEMPLATE, Resource, SECRET, SERVICE};
+use sluice_kubernetes::api::Key;
+use sluice_kubernetes::resource::{ANALYSIS_TEMPLATE, EXPERIMENT, Resource, SECRET, SERVICE};
 
-/// Most images of a run.
+/// Most images of an app.
 const IMAGES_MAX: usize = 7;
+/// The most and fewest pods that an autoscaler asks for.
+const AUTOSCALED: (i64, i64) = (1, 9);
 
-/// A new image: mostly a good one.
-pub(crate) fn new_image(world: &mut World) -> String {
-    let number = world.cluster.images.len() + 1;
-    let name = format!("web:{number}");
+/// A new image of an app: mostly a good one.
+pub(crate) fn new_image(world: &mut World, app: App) -> String {
+    let number = images(world, app).len() + 1;
+    let name = format!("{}:{number}", app.image());
     let is_broken = number > 1 && world.chance(Fault::BrokenImages, 150);
     let low = world.random.i64(300..=6_000);
     let high = low + world.random.i64(0..=8_000);
     let quality = match world.random.u8(..100) {
         _ if number == 1 => Quality::Good,
-        0..70 => Quality::Good,
-        70..90 => Quality::Bad,
-        _ => Quality::Vague,
+        0..68 => Quality::Good,
+        68..86 => Quality::Bad,
+        86..94 => Quality::Vague,
+        _ => Quality::Silent,
     };
     let image = Image {
         ready_ms: (!is_broken).then_some((low, high)),
@@ -32,33 +39,42 @@ pub(crate) fn new_image(world: &mut World) -> String {
     name
 }
 
+fn images(world: &World, app: App) -> Vec<String> {
+    let prefix = format!("{}:", app.image());
+    let all = world.cluster.images.keys();
+    all.filter(|name| name.starts_with(&prefix))
+        .cloned()
+        .collect()
+}
+
 /// Somebody asks for something.
 pub(crate) fn ask(world: &mut World) {
-    let Some(rollout) = world.store.get(&rollout_key()).cloned() else {
+    let app = any_app(world);
+    let Some(rollout) = world.store.get(&app.rollout()).cloned() else {
         return;
     };
     let spec = |world: &mut World, patch: Value| {
-        world.edit(&rollout_key(), None, json!({"spec": patch}));
+        world.edit(&app.rollout(), None, json!({"spec": patch}));
     };
     let status = |world: &mut World, patch: Value| {
-        world.edit(&rollout_key(), Some("status"), json!({"status": patch}));
+        world.edit(&app.rollout(), Some("status"), json!({"status": patch}));
     };
-    let is_canary = rollout["spec"]["strategy"]["canary"].is_object();
+    let canary = &rollout["spec"]["strategy"]["canary"];
     match world.random.u8(..100) {
-        0..34 => update(world),
-        34..50 => promote(world, &rollout),
+        0..34 => update(world, app),
+        34..50 => promote(world, app, &rollout),
         50..57 => status(world, json!({"promoteFull": true})),
         57..66 => status(world, json!({"abort": true})),
         66..74 => status(world, json!({"abort": false})),
         74..78 => spec(world, json!({"paused": true})),
         78..84 => spec(world, json!({"paused": false})),
-        84..93 => {
+        84..91 => {
             let replicas = world.random.i32(0..=9);
             spec(world, json!({"replicas": replicas}));
         }
-        93..97 if is_canary => {
-            let is_routed = rollout["spec"]["strategy"]["canary"]["trafficRouting"].is_object();
-            let steps = steps(&mut world.random, is_routed);
+        91..93 => end_experiment(world),
+        93..97 if canary.is_object() => {
+            let steps = steps(&mut world.random, canary);
             spec(world, json!({"strategy": {"canary": {"steps": steps}}}));
         }
         _ => {
@@ -68,32 +84,40 @@ pub(crate) fn ask(world: &mut World) {
     }
 }
 
-/// Another image: a new one, or one that was there before.
-pub(crate) fn update(world: &mut World) {
-    let known: Vec<String> = world.cluster.images.keys().cloned().collect();
+/// One of the run's Rollouts.
+pub(crate) fn any_app(world: &mut World) -> App {
+    world.apps[world.random.usize(..world.apps.len())]
+}
+
+/// Another image: a new one, or one that was there before. Where the Rollout refers to a Deployment, it is that
+/// one's.
+pub(crate) fn update(world: &mut World, app: App) {
+    let known = images(world, app);
     let image = if known.len() < IMAGES_MAX && world.random.u8(..100) < 65 {
-        new_image(world)
+        new_image(world, app)
     } else {
         known[world.random.usize(..known.len())].clone()
     };
-    let template = json!({"spec": {"containers": [{"name": "web", "image": image}]}});
-    world.edit(
-        &rollout_key(),
-        None,
-        json!({"spec": {"template": template}}),
-    );
+    let has_workload = world.store.get(&app.workload()).is_some();
+    let key = if has_workload {
+        app.workload()
+    } else {
+        app.rollout()
+    };
+    let template = json!({"spec": {"containers": [container(&image)]}});
+    world.edit(&key, None, json!({"spec": {"template": template}}));
 }
 
 /// `kubectl argo rollouts promote`: a pause ends, or a step is skipped.
-fn promote(world: &mut World, rollout: &Value) {
+fn promote(world: &mut World, app: App, rollout: &Value) {
     let (spec, status) = (&rollout["spec"], &rollout["status"]);
     let pauses = status["pauseConditions"].as_array().map_or(0, Vec::len);
     if spec["paused"] == true {
-        world.edit(&rollout_key(), None, json!({"spec": {"paused": false}}));
+        world.edit(&app.rollout(), None, json!({"spec": {"paused": false}}));
     }
     if pauses > 0 {
         let patch = json!({"status": {"pauseConditions": null}});
-        return world.edit(&rollout_key(), Some("status"), patch);
+        return world.edit(&app.rollout(), Some("status"), patch);
     }
     let steps = spec["strategy"]["canary"]["steps"]
         .as_array()
@@ -101,52 +125,70 @@ fn promote(world: &mut World, rollout: &Value) {
     let index = status["currentStepIndex"].as_u64().unwrap_or(0);
     if (index as usize) < steps {
         let patch = json!({"status": {"pauseConditions": null, "currentStepIndex": index + 1}});
-        world.edit(&rollout_key(), Some("status"), patch);
+        world.edit(&app.rollout(), Some("status"), patch);
     }
+}
+
+/// Somebody ends an Experiment, or deletes it.
+fn end_experiment(world: &mut World) {
+    let all = world.store.of_kind(EXPERIMENT);
+    let own = all.filter(|(_, object)| object["metadata"]["ownerReferences"].is_null());
+    let Some(key) = own.map(|(key, _)| key.clone()).next() else {
+        return;
+    };
+    if world.random.bool() {
+        world.edit(&key, None, json!({"spec": {"terminate": true}}));
+    } else {
+        world.delete(&key);
+    }
+}
+
+/// An autoscaler looks at an app: it writes another number of pods by way of `/scale`, unless it counts none.
+pub(crate) fn autoscale(world: &mut World, app: App) {
+    let Some(rollout) = world.store.get(&app.rollout()) else {
+        return;
+    };
+    let counted = rollout["status"]["HPAReplicas"].as_i64().unwrap_or(0);
+    let present = rollout["spec"]["replicas"].as_i64().unwrap_or(1);
+    if counted == 0 || present == 0 || world.random.bool() {
+        return;
+    }
+    let wanted = (counted + world.random.i64(-2..=2)).clamp(AUTOSCALED.0, AUTOSCALED.1);
+    let patch = json!({"spec": {"replicas": wanted}});
+    world.edit(&app.rollout(), Some("scale"), patch);
 }
 
 /// An object that was deleted by mistake, and comes back.
 pub(crate) struct Missing {
     pub(crate) back_at: i64,
-    resource: Resource,
-    object: Value,
+    key: Key,
 }
 
-/// Deletes something that the Rollout names.
+/// Deletes something that a Rollout names.
 pub(crate) fn delete_something(world: &mut World, now_ms: i64) -> Option<Missing> {
-    let (resource, name) = match world.random.u8(..8) {
-        0 => (SERVICE, "active"),
-        1 => (SERVICE, "preview"),
-        2 => (SERVICE, "stable"),
-        3 => (SERVICE, "canary"),
-        4 => (SECRET, "metrics"),
-        _ => (
-            ANALYSIS_TEMPLATE,
-            pick(&mut world.random, &["measured", "by-job", "with-secret"]),
-        ),
+    let app = any_app(world);
+    let (resource, name): (Resource, String) = match world.random.u8(..10) {
+        0..4 => (SERVICE, app.named(pick(&mut world.random, &SERVICES))),
+        4 => (SECRET, "metrics".to_owned()),
+        5 => (virtual_service(), app.name.to_owned()),
+        6 => (ingress(), app.name.to_owned()),
+        7 => (destination_rule(), app.name.to_owned()),
+        _ => {
+            let name = pick(&mut world.random, &TEMPLATES);
+            (ANALYSIS_TEMPLATE, name.to_owned())
+        }
     };
-    let object = world.delete(&key(resource.clone(), name))?;
+    let key = app.key(resource, &name);
+    world.delete(&key)?;
     let back_at = now_ms + world.random.i64(500..=40_000);
-    Some(Missing {
-        back_at,
-        resource,
-        object,
-    })
+    Some(Missing { back_at, key })
 }
 
 impl Missing {
     /// It is created again, as somebody's manifest has it.
-    pub(crate) fn restore(mut self, world: &mut World) {
-        if let Some(selector) = self
-            .object
-            .pointer_mut("/spec/selector")
-            .and_then(Value::as_object_mut)
-        {
-            selector.remove(sluice_argo::api::POD_TEMPLATE_HASH_LABEL);
+    pub(crate) fn restore(self, world: &mut World) {
+        if let Some(object) = world.manifests.get(&self.key).cloned() {
+            world.apply(&self.key, &object);
         }
-        if let Some(metadata) = self.object["metadata"].as_object_mut() {
-            metadata.remove("annotations");
-        }
-        world.apply(&self.resource, crate::manifests::NAMESPACE, &self.object);
     }
 }

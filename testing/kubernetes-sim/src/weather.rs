@@ -35,11 +35,15 @@ pub enum Fault {
     BlindMetrics,
     /// ReplicaSets are refused.
     RefusedReplicaSets,
+    /// Admission webhooks take seconds, or do not answer in time.
+    SlowWebhooks,
+    /// The definition of Rollouts is an older one, which drops fields of their status.
+    OlderDefinitions,
 }
 
 impl Fault {
     /// All of them with their names.
-    pub const ALL: [(&'static str, Fault); 15] = [
+    pub const ALL: [(&'static str, Fault); 17] = [
         ("server-restarts", Fault::ServerRestarts),
         ("conflicts", Fault::Conflicts),
         ("lost-replies", Fault::LostReplies),
@@ -55,6 +59,8 @@ impl Fault {
         ("broken-images", Fault::BrokenImages),
         ("blind-metrics", Fault::BlindMetrics),
         ("refused-replica-sets", Fault::RefusedReplicaSets),
+        ("slow-webhooks", Fault::SlowWebhooks),
+        ("older-definitions", Fault::OlderDefinitions),
     ];
 
     /// The fault of a name.
@@ -110,6 +116,17 @@ pub(crate) struct Weather {
 }
 
 impl Weather {
+    /// Nothing goes wrong, for ever.
+    pub(crate) fn fine() -> Weather {
+        Weather {
+            faults: Faults::NONE,
+            quiet_at: i64::MAX,
+            user_ms: i64::MAX,
+            mishap_ms: i64::MAX,
+            notice_ms: 50,
+        }
+    }
+
     pub(crate) fn draw(random: &mut Rng, allowed: Faults) -> Weather {
         let mut faults = Faults::NONE;
         for (_, fault) in Fault::ALL {

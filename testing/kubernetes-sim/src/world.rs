@@ -1,17 +1,20 @@
 //! The fake API server with the cluster behind it, and the controllers that are connected to it.
 
+use crate::app::App;
 use crate::bugs::Bug;
 use crate::clock;
 use crate::cluster::Cluster;
+use crate::metrics::Blindness;
 use crate::promises::{Promises, View};
+use crate::requests::{Request, Requests};
 use crate::store::{Change, Store};
 use crate::weather::{Fault, Weather};
 use fastrand::Rng;
 use serde_json::Value;
 use sluice_kubernetes::api::{ApiError, Key, Notice, Page, Patch, Reason};
-use sluice_kubernetes::resource::{EVENT, ROLLOUT, Resource};
+use sluice_kubernetes::resource::{EVENT, REPLICA_SET, ROLLOUT, Resource};
 use sluice_model::time::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use tokio::sync::mpsc;
 
 /// After which time the server ends a watch, in milliseconds.
@@ -20,6 +23,8 @@ const WATCH_MS: i64 = 290_000;
 const PAGE: usize = 3;
 /// Lists that can be gone on with.
 const LISTS_MAX: usize = 50;
+/// Events that are kept.
+const EVENTS_MAX: usize = 2_000;
 
 /// What a watch tells, and when.
 pub(crate) type Told = (Timestamp, Result<Notice, ApiError>);
@@ -58,8 +63,21 @@ pub(crate) struct World {
     pub(crate) storm_until: Timestamp,
     pub(crate) refuses_until: Timestamp,
     pub(crate) blind_until: Timestamp,
+    /// How metric servers are blind; by chance when absent.
+    pub(crate) blindness: Option<Blindness>,
+    /// Webhooks are slow until then.
+    pub(crate) slow_until: Timestamp,
     pub(crate) crossing_until: Timestamp,
     pub(crate) is_quiet: bool,
+    /// The Rollouts of the run.
+    pub(crate) apps: Vec<App>,
+    /// What users created, as their manifests have it.
+    pub(crate) manifests: BTreeMap<Key, Value>,
+    /// What controllers told.
+    pub(crate) events: VecDeque<Value>,
+    pub(crate) requests: Requests,
+    /// When something last changed.
+    pub(crate) changed_at: Timestamp,
     pub(crate) bug: Option<Bug>,
     /// What happened, told; `None` when nobody asks.
     pub(crate) trace: Option<Vec<String>>,
@@ -82,8 +100,15 @@ impl World {
             storm_until: clock::START,
             refuses_until: clock::START,
             blind_until: clock::START,
+            blindness: None,
+            slow_until: clock::START,
             crossing_until: clock::START,
             is_quiet: false,
+            apps: Vec::new(),
+            manifests: BTreeMap::new(),
+            events: VecDeque::new(),
+            requests: Requests::default(),
+            changed_at: clock::START,
             bug: None,
             trace: None,
             digest: 0,
@@ -108,6 +133,7 @@ impl World {
         View {
             store: &self.store,
             cluster: &self.cluster,
+            apps: &self.apps,
             now: clock::now(),
             crossing_until: self.crossing_until,
         }
@@ -115,6 +141,8 @@ impl World {
 
     /// Watches hear of a change.
     pub(crate) fn spread(&mut self, change: &Change) {
+        self.requests.changed();
+        self.changed_at = clock::now();
         if change.key.resource == ROLLOUT
             && let Some(object) = &change.after
         {
@@ -155,16 +183,44 @@ impl World {
         true
     }
 
-    /// All watches break.
-    pub(crate) fn break_watches(&mut self) {
+    /// The server is away until then: all watches break, and none can go on from where it was.
+    pub(crate) fn go_away(&mut self, until: Timestamp) {
+        self.away_until = until;
         self.lines.clear();
+        self.store.compact();
     }
 
-    /// Ends watches whose time is over.
+    /// Ends watches whose time is over. Each is told how far it came.
     pub(crate) fn end_watches(&mut self) {
         let now = clock::now();
-        self.lines
-            .retain(|line| line.ends > now && !line.sender.is_closed());
+        let version = self.store.version();
+        self.lines.retain(|line| {
+            let is_over = line.ends <= now;
+            if is_over {
+                let told = (line.last.max(now), Ok(Notice::Bookmark(version)));
+                let _heard_or_gone = line.sender.send(told);
+            }
+            !is_over && !line.sender.is_closed()
+        });
+    }
+
+    /// An event that a controller sent.
+    pub(crate) fn record(&mut self, event: &Value) {
+        let of = |field: &str| event[field].as_str().unwrap_or_default().to_owned();
+        self.tell(|| {
+            let about = event["involvedObject"]["name"].as_str().unwrap_or_default();
+            format!("event of {about}: {} {}", of("reason"), of("message"))
+        });
+        self.events.push_back(event.clone());
+        while self.events.len() > EVENTS_MAX {
+            self.events.pop_front();
+        }
+    }
+
+    /// Why an object may not be created now, if it may not.
+    pub(crate) fn refusal(&self, resource: &Resource) -> Option<String> {
+        let is_refused = *resource == REPLICA_SET && clock::now() < self.refuses_until;
+        is_refused.then(|| "admission webhook denied the request".to_owned())
     }
 
     pub(crate) fn watch(
@@ -236,14 +292,23 @@ impl World {
     pub(crate) fn done(&mut self, controller: Option<usize>, change: &Change) {
         if let Some(controller) = controller {
             self.seats[controller].writes += 1;
-            let Key { resource, name, .. } = &change.key;
-            for byte in name.bytes().chain(resource.kind.bytes()) {
+            let Key {
+                resource,
+                namespace,
+                name,
+            } = &change.key;
+            let place = name.bytes().chain(namespace.bytes());
+            for byte in place.chain(resource.kind.bytes()) {
                 self.digest = self.digest.rotate_left(5) ^ u64::from(byte);
             }
             self.digest = self.digest.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ clock::now().0 as u64;
             self.tell(|| format!("controller {controller}: {}", told(change)));
             let mut promises = std::mem::take(&mut self.promises);
             promises.wrote(change, self.view(), self.is_quiet);
+            self.promises = promises;
+        } else {
+            let mut promises = std::mem::take(&mut self.promises);
+            promises.noted(&change.key, self.view());
             self.promises = promises;
         }
         self.spread(change);
@@ -258,8 +323,14 @@ impl World {
     }
 
     /// Somebody who uses the cluster creates an object.
-    pub(crate) fn apply(&mut self, resource: &Resource, namespace: &str, object: &Value) {
+    pub(crate) fn apply(&mut self, key: &Key, object: &Value) {
         let now = clock::now();
+        self.manifests.insert(key.clone(), object.clone());
+        let Key {
+            resource,
+            namespace,
+            ..
+        } = key;
         if let Ok(change) = self.store.create(resource, namespace, object, now) {
             self.tell(|| format!("user: creates {}", change.key));
             self.done(None, &change);
@@ -288,12 +359,20 @@ impl World {
     pub(crate) fn serve<T>(
         &mut self,
         controller: usize,
-        is_write: bool,
+        asked: Request,
         request: impl FnOnce(&mut World) -> Result<T, ApiError>,
     ) -> Option<Result<T, ApiError>> {
         let now = clock::now();
         if self.seats[controller].is_dead {
             return None;
+        }
+        let is_write = asked.verb.is_write() && asked.resource != EVENT;
+        if let Some(seen) = self.requests.asked(controller, asked, now) {
+            self.promises.broken(
+                now,
+                "a controller asks for nothing while nothing changes",
+                seen,
+            );
         }
         if now < self.away_until {
             return Some(Err(ApiError::new(
@@ -363,9 +442,4 @@ fn differ(before: &Value, after: &Value, path: &str, parts: &mut Vec<String>) {
         _ if before != after => parts.push(format!("{path}: {before} → {after}")),
         _ => {}
     }
-}
-
-/// Whether an object is one that nobody decides by.
-pub(crate) fn is_event(resource: &Resource) -> bool {
-    *resource == EVENT
 }

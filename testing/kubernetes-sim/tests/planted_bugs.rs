@@ -37,6 +37,9 @@ fn every_planted_bug_is_found() {
                 "a status is about the newest spec",
             ],
             Bug::PromotesEarly => &["what becomes stable has all its pods"],
+            Bug::SeesChangesThatAreNone | Bug::PollsInsteadOfWatching => {
+                &["a controller asks for nothing while nothing changes"]
+            }
         };
         let promise = failure.violation.promise;
         assert!(

@@ -47,7 +47,7 @@ struct Context<'a> {
     no_install: bool,
 }
 
-const PARTS: [Part; 11] = [
+const PARTS: [Part; 12] = [
     Part {
         name: "format",
         what: "rustfmt agrees",
@@ -95,6 +95,12 @@ const PARTS: [Part; 11] = [
         what: "a sample of the simulated rollouts",
         installs: nothing,
         run: samples::simulator,
+    },
+    Part {
+        name: "kubernetes",
+        what: "a sample of the simulated Kubernetes controller",
+        installs: nothing,
+        run: samples::kubernetes,
     },
     Part {
         name: "examples",

@@ -130,10 +130,12 @@ impl<A: Api + Clone> Analyst<A> {
         if !reconciler.is_own(&run.metadata.labels) {
             return Look::done(None);
         }
+        let uid = run.metadata.uid.clone();
         match self.look(reconciler, key, run).await {
             Ok(look) => look,
             Err(cause) => {
                 tracing::warn!(%key, %cause, "an analysis run is tried again");
+                reconciler.tell_refusal(key, &uid, &cause);
                 Look::failed(cause.retry_after)
             }
         }

@@ -72,6 +72,7 @@ pub(crate) async fn look<A: Api>(
         Ok((false, decision)) => Look::done(decision.wake_at.map(|at| at.since(now))),
         Err(cause) => {
             tracing::warn!(%key, %cause, "an experiment is tried again");
+            reconciler.tell_refusal(key, &experiment.metadata.uid, &cause);
             Look::failed(cause.retry_after)
         }
     }

@@ -26,6 +26,8 @@ pub(crate) struct Gathered {
     pub(crate) versions: HashMap<Key, u64>,
     /// Kinds that have to be watched before a decision can be made.
     pub(crate) missing: Vec<Resource>,
+    /// Pods that are left out because they cannot be read, each with its cause.
+    pub(crate) unreadable: Vec<String>,
 }
 
 /// What is known about a Rollout and what belongs to it.
@@ -44,6 +46,7 @@ pub(crate) async fn world<A: Api>(
         world: World::default(),
         versions: HashMap::new(),
         missing: Vec::new(),
+        unreadable: Vec::new(),
     };
     let key = Key::new(ROLLOUT, &namespace, &rollout.metadata.name);
     let version = rollout.metadata.version();
@@ -71,7 +74,12 @@ pub(crate) async fn world<A: Api>(
     gathered.world.experiments = cache.owned(&uid, &EXPERIMENT);
     gathered.world.templates = templates(cache, &rollout);
     if needs_pods(&rollout, now) {
-        gathered.world.pods = pods(api, &rollout, &replica_sets).await?;
+        for pod in pods(api, &rollout, &replica_sets).await? {
+            match pod {
+                Ok(pod) => gathered.world.pods.push(pod),
+                Err(cause) => gathered.unreadable.push(cause),
+            }
+        }
     }
     gathered.world.orphans = cache.orphans(&namespace);
     gathered.world.replica_sets = replica_sets;
@@ -173,24 +181,33 @@ async fn pods<A: Api>(
     api: &A,
     rollout: &Rollout,
     sets: &[ReplicaSet],
-) -> Result<Vec<Pod>, ApiError> {
+) -> Result<Vec<Result<Pod, String>>, ApiError> {
     let selector = rollout.spec.selector.clone().unwrap_or_default();
     let namespace = &rollout.metadata.namespace;
     let objects = api.list(&POD, namespace, &selector_text(&selector)).await?;
     Ok(objects
         .iter()
-        .filter_map(|object| pod(object, sets))
+        .filter_map(|object| pod(object, sets).transpose())
         .collect())
 }
 
-/// A pod, if it is one of these ReplicaSets'.
-fn pod(object: &Value, sets: &[ReplicaSet]) -> Option<Pod> {
-    let metadata: ObjectMeta = serde_json::from_value(object.get("metadata")?.clone()).ok()?;
-    let owners = object.pointer("/metadata/ownerReferences")?.as_array()?;
-    let set = sets.iter().find(|set| {
-        owners
-            .iter()
-            .any(|owner| owner["uid"] == set.metadata.uid.as_str())
+/// A pod; `None` when it is none of these ReplicaSets'.
+///
+/// # Errors
+/// Which pod cannot be read, and why.
+fn pod(object: &Value, sets: &[ReplicaSet]) -> Result<Option<Pod>, String> {
+    let is_owner = |set: &&ReplicaSet| {
+        let owners = object.pointer("/metadata/ownerReferences");
+        let mut owners = owners.and_then(Value::as_array).into_iter().flatten();
+        owners.any(|owner| owner["uid"] == set.metadata.uid.as_str())
+    };
+    let Some(set) = sets.iter().find(is_owner) else {
+        return Ok(None);
+    };
+    let metadata = object.get("metadata").cloned().unwrap_or_default();
+    let metadata: ObjectMeta = serde_json::from_value(metadata).map_err(|cause| {
+        let name = &object["metadata"]["name"];
+        format!("the pod {name} of {} cannot be read and is not restarted: metadata: {cause}; delete the pod", set.metadata.name)
     })?;
     let conditions = object
         .pointer("/status/conditions")
@@ -202,11 +219,11 @@ fn pod(object: &Value, sets: &[ReplicaSet]) -> Option<Pod> {
     let since = ready
         .and_then(|condition| condition["lastTransitionTime"].as_str())
         .and_then(|text| Time::parse(text).ok());
-    Some(Pod {
+    Ok(Some(Pod {
         replica_set: set.metadata.name.clone(),
         created_at: metadata.creation_timestamp.unwrap_or_default().0,
         deleting: metadata.is_deleting(),
         ready_since: since.map(|time| time.0),
         name: metadata.name,
-    })
+    }))
 }

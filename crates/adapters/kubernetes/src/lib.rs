@@ -24,12 +24,14 @@ mod lookup;
 mod loops;
 mod measure;
 mod metrics;
+mod pods;
 mod queue;
 mod reconcile;
 mod release;
 mod requests;
 pub mod resource;
 mod routing;
+mod selectors;
 mod serve;
 mod watch;
 

@@ -8,6 +8,7 @@ use crate::events::Events;
 use crate::experiment::{self, Refusals};
 use crate::measure::Measure;
 use crate::metrics::{Metrics, Scrape, Told};
+use crate::pods::Labelled;
 use crate::queue::{Outcome, Queue};
 use crate::reconcile::Reconciler;
 use crate::release;
@@ -16,6 +17,7 @@ use crate::resource::{
     Resource, SERVICE,
 };
 use crate::routing::{self, RouterVersions};
+use crate::selectors::Selectors;
 use crate::watch::{self, Seen};
 use sluice_argo::api::Rollout;
 use sluice_model::time::Timestamp;
@@ -65,6 +67,8 @@ pub struct Loops<A> {
     queue: Arc<Queue>,
     analyst: Analyst<A>,
     references: References,
+    selectors: Selectors,
+    labelled: Labelled,
     refusals: Refusals,
     /// Kinds that are watched, or about to be.
     watched: Mutex<HashSet<Resource>>,
@@ -146,6 +150,8 @@ impl<A: Api + Feed + Clone> Loops<A> {
             cache: Cache::default(),
             queue,
             references: References::default(),
+            selectors: Selectors::default(),
+            labelled: Labelled::default(),
             refusals: Refusals::default(),
             watched: Mutex::default(),
             wanted,
@@ -272,10 +278,14 @@ impl<A: Api + Feed + Clone> Loops<A> {
         }
     }
 
-    /// Notes which objects a Rollout names, and looks at those that none names any more.
+    /// Notes which objects a Rollout names, and which pods are its own, and looks at what none names any more.
     fn refer(&self, key: &Key) {
         let mut named = Vec::new();
-        if let Some(rollout) = self.cache.get::<Rollout>(key) {
+        let rollout = self.cache.get::<Rollout>(key);
+        for rival in self.selectors.note(key, rollout.as_ref()) {
+            self.queue.add(rival);
+        }
+        if let Some(rollout) = rollout {
             named = routing::named(&rollout, &self.scope.routers);
             for named in &named {
                 self.watch(named.resource.clone());
@@ -316,6 +326,8 @@ impl<A: Api + Feed + Clone> Loops<A> {
             let reconciler = Reconciler {
                 api: &self.api,
                 cache: &self.cache,
+                selectors: &self.selectors,
+                labelled: &self.labelled,
                 events,
                 instance_id: &self.scope.instance_id,
                 routers: &self.scope.routers,

@@ -4,19 +4,16 @@ use crate::api::{Api, ApiError, Key, Patch, Reason};
 use crate::cache::{Cache, Change, key_of, version_of};
 use crate::events::Events;
 use crate::gather;
+use crate::pods::Labelled;
 use crate::queue::Outcome;
-use crate::resource::{ANALYSIS_RUN, EXPERIMENT, POD, REPLICA_SET, Resource, SERVICE, workload};
+use crate::resource::{ANALYSIS_RUN, EXPERIMENT, REPLICA_SET, Resource, SERVICE, workload};
 use crate::routing::{self, RouterVersions};
+use crate::selectors::Selectors;
 use crate::watch::Seen;
 use serde_json::{Map, Value, json};
-use sluice_argo::api::{
-    ObjectMeta, POD_TEMPLATE_HASH_LABEL, PodTemplateMetadata, Rollout, RolloutStatus,
-};
+use sluice_argo::api::{ObjectMeta, POD_TEMPLATE_HASH_LABEL, Rollout, RolloutStatus};
 use sluice_argo::event::Event;
-use sluice_argo::rollout::{
-    self, INSTANCE_ID_LABEL, MANAGED_BY, ReplicaSet, Routing, World, Write,
-};
-use sluice_argo::template::sync_metadata;
+use sluice_argo::rollout::{self, INSTANCE_ID_LABEL, MANAGED_BY, Routing, World, Write};
 use sluice_model::time::Timestamp;
 use sluice_routers::{Objects, Router};
 use std::collections::{BTreeMap, HashMap};
@@ -26,6 +23,8 @@ use std::time::Duration;
 pub(crate) struct Reconciler<'a, A> {
     pub(crate) api: &'a A,
     pub(crate) cache: &'a Cache,
+    pub(crate) selectors: &'a Selectors,
+    pub(crate) labelled: &'a Labelled,
     pub(crate) events: &'a Events,
     /// The controller's name among others; empty for the one that takes objects without a name.
     pub(crate) instance_id: &'a str,
@@ -117,13 +116,24 @@ impl<A: Api> Reconciler<'_, A> {
     }
 
     async fn look(&self, key: &Key, rollout: Rollout, now: Timestamp) -> Result<Look, ApiError> {
-        let gathered = gather::world(self.api, self.cache, rollout, now).await?;
+        let mut gathered = gather::world(self.api, self.cache, rollout, now).await?;
         if !gathered.missing.is_empty() {
             return Ok(Look {
                 outcome: Outcome::Done(Some(SYNC_WAIT)),
                 missing: gathered.missing,
             });
         }
+        for cause in gathered.unreadable {
+            tracing::error!(%key, cause, "a pod is left out");
+            let event = Event {
+                warning: true,
+                reason: "UnreadablePod".to_owned(),
+                message: cause,
+            };
+            let uid = &gathered.world.rollout.metadata.uid;
+            self.events.record(key, uid, event);
+        }
+        gathered.world.rivals = self.selectors.rivals(key);
         let mut pass = Pass {
             noted: gathered.world.rollout.status.clone(),
             versions: gathered.versions,
@@ -310,6 +320,18 @@ impl<A: Api> Reconciler<'_, A> {
         ))
     }
 
+    /// Tells of a write that the API server refuses until something else changes.
+    pub(crate) fn tell_refusal(&self, key: &Key, uid: &str, cause: &ApiError) {
+        if cause.reason == Reason::Refused {
+            let event = Event {
+                warning: true,
+                reason: "WriteRefused".to_owned(),
+                message: cause.message.clone(),
+            };
+            self.events.record(key, uid, event);
+        }
+    }
+
     /// Patches an object as the decision knew it: refused when somebody else has written it since.
     async fn patch_known(
         &self,
@@ -437,58 +459,6 @@ impl<A: Api> Reconciler<'_, A> {
         Ok(true)
     }
 
-    /// Evicts pods; those that a disruption budget protects are tried again later.
-    async fn evict(&self, namespace: &str, names: Vec<String>) -> Result<bool, ApiError> {
-        let mut evicted = false;
-        for name in names {
-            match self.api.evict(&Key::new(POD, namespace, &name)).await {
-                Ok(()) => evicted = true,
-                Err(cause)
-                    if matches!(
-                        cause.reason,
-                        Reason::TooManyRequests | Reason::NotFound | Reason::Conflict
-                    ) =>
-                {
-                    tracing::info!(namespace, pod = name, %cause, "a pod is not evicted now");
-                }
-                Err(cause) => return Err(cause),
-            }
-        }
-        // Counts follow later; with them comes the next look.
-        if evicted {
-            tracing::info!(namespace, "pods are replaced for a restart");
-        }
-        Ok(false)
-    }
-
-    async fn sync_pods(
-        &self,
-        world: &World,
-        replica_set: &str,
-        existing: &PodTemplateMetadata,
-        wanted: &PodTemplateMetadata,
-    ) -> Result<bool, ApiError> {
-        let namespace = &world.rollout.metadata.namespace;
-        let mut sets = world.replica_sets.iter();
-        let Some(set) = sets.find(|set| set.metadata.name == replica_set) else {
-            return Ok(false);
-        };
-        let selector = rollout::selector_text(&set.spec.selector);
-        for pod in self.api.list(&POD, namespace, &selector).await? {
-            if let Some((name, object)) = synced_pod(pod, set, existing, wanted) {
-                let target = Key::new(POD, namespace, &name);
-                // Replaced, since Argo's role does not allow a patch.
-                let done = self.api.replace(&target, &object).await;
-                if let Err(cause) = done
-                    && cause.reason != Reason::NotFound
-                {
-                    return Err(cause);
-                }
-            }
-        }
-        Ok(false)
-    }
-
     pub(crate) async fn create(
         &self,
         resource: Resource,
@@ -528,34 +498,6 @@ impl<A: Api> Reconciler<'_, A> {
             (self.tell)(Seen { key, owner });
         }
     }
-}
-
-/// A pod of a ReplicaSet with the labels and annotations that it is to have, if it has other ones.
-fn synced_pod(
-    mut pod: Value,
-    set: &ReplicaSet,
-    existing: &PodTemplateMetadata,
-    wanted: &PodTemplateMetadata,
-) -> Option<(String, Value)> {
-    let metadata: ObjectMeta = serde_json::from_value(pod.get("metadata")?.clone()).ok()?;
-    let owners = pod.pointer("/metadata/ownerReferences")?.as_array()?;
-    let is_own = owners
-        .iter()
-        .any(|owner| owner["uid"] == set.metadata.uid.as_str());
-    if !is_own {
-        return None;
-    }
-    let (labels, annotations) =
-        sync_metadata(&metadata.labels, &metadata.annotations, existing, wanted);
-    if labels == metadata.labels && annotations == metadata.annotations {
-        return None;
-    }
-    pod["metadata"]["labels"] = json!(labels);
-    pod["metadata"]["annotations"] = json!(annotations);
-    // The objects of a list do not say what they are.
-    pod["apiVersion"] = json!(POD.api_version());
-    pod["kind"] = json!(POD.kind);
-    Some((metadata.name, pod))
 }
 
 /// The patch for an object at a version; another one is refused then.

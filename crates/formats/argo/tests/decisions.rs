@@ -259,6 +259,177 @@ fn a_paused_update_does_not_say_that_it_is_complete() {
     panic!("it is written again and again");
 }
 
+/// The next update begins while the last one's canary has traffic: its Service stays with the pods that it has until
+/// the traffic is gone.
+#[test]
+fn a_service_that_takes_turns_keeps_its_pods_while_it_has_traffic() {
+    let strategy = json!({"canary": {
+        "pingPong": {"pingService": "ping", "pongService": "pong"},
+        "trafficRouting": {"istio": {"virtualService": {"name": "web"}}},
+        "steps": [{"setWeight": 20}, {"pause": {}}],
+    }});
+    let weights = |canary: i32| {
+        json!({"currentStepIndex": 0, "canary": {"stablePingPong": "pong", "weights": {
+            "canary": {"weight": canary, "podTemplateHash": "old"},
+            "stable": {"weight": 100 - canary, "podTemplateHash": "stable"},
+        }}})
+    };
+    for (weight, is_switched) in [(27, false), (0, true)] {
+        let world = world(
+            rollout(strategy.clone(), weights(weight)),
+            vec![set("old", 1, 1), set("stable", 5, 5), set("new", 0, 0)],
+            &[("ping", "old"), ("pong", "stable")],
+        );
+        let to_new = ("ping".to_owned(), "new".to_owned());
+        assert_eq!(
+            switches(&world).contains(&to_new),
+            is_switched,
+            "with weight {weight}"
+        );
+    }
+}
+
+/// A rollback within its window cannot be aborted, and so is not at the deadline: it was, again and again.
+#[test]
+fn a_rollback_within_its_window_is_not_aborted_at_the_deadline() {
+    let strategy = json!({"canary": {"steps": [{"setWeight": 20}]}});
+    let late = "2025-12-31T00:00:00Z";
+    let status = json!({"currentPodHash": "old", "currentStepIndex": 1, "conditions": [{
+        "type": "Progressing", "status": "True", "reason": "ReplicaSetUpdated", "message": "",
+        "lastUpdateTime": late, "lastTransitionTime": late,
+    }]});
+    let mut stuck = rollout(strategy, status);
+    stuck.spec.progress_deadline_abort = true;
+    stuck.spec.template = serde_json::from_value(template("old")).unwrap();
+    for (revisions, is_aborted) in [(2, false), (0, true)] {
+        let window = serde_json::from_value(json!({"revisions": revisions})).unwrap();
+        stuck.spec.rollback_window = Some(window);
+        let mut bound = vec![set("old", 5, 0), set("stable", 5, 5)];
+        bound[0].status.replicas = 5;
+        let mut told = stuck.clone();
+        told.status.replicas = 10;
+        told.status.updated_replicas = 5;
+        told.status.available_replicas = 5;
+        told.status.ready_replicas = 5;
+        let writes = decide(&world(told, bound, &[]), NOW).writes;
+        let aborts = writes
+            .iter()
+            .any(|write| matches!(write, Write::Status(status) if status.abort));
+        assert_eq!(aborts, is_aborted, "of {revisions} revisions: {writes:#?}");
+    }
+}
+
+/// Pods of a full promotion never get ready: the abort at the deadline had no effect, or one and the next look none.
+#[test]
+fn a_full_promotion_ends_at_the_deadline() {
+    let late = "2025-12-31T00:00:00Z";
+    for strategy in [
+        json!({"canary": {"steps": []}}),
+        json!({"blueGreen": {"activeService": "active"}}),
+    ] {
+        let status = json!({"promoteFull": true, "blueGreen": {"activeSelector": "stable"}, "conditions": [{
+            "type": "Progressing", "status": "True", "reason": "ReplicaSetUpdated", "message": "",
+            "lastUpdateTime": late, "lastTransitionTime": late,
+        }]});
+        let mut stuck = rollout(strategy, status);
+        stuck.spec.progress_deadline_abort = true;
+        stuck.status.replicas = 10;
+        stuck.status.updated_replicas = 5;
+        stuck.status.available_replicas = 5;
+        stuck.status.ready_replicas = 5;
+        let mut world = world(
+            stuck,
+            vec![set("stable", 5, 5), set("new", 5, 0)],
+            &[("active", "stable")],
+        );
+        for _ in 0..3 {
+            for write in decide(&world, NOW).writes {
+                if let Write::Status(status) = write {
+                    world.rollout.status = *status;
+                }
+            }
+        }
+        let status = &world.rollout.status;
+        assert!(status.abort && !status.promote_full, "{status:#?}");
+    }
+}
+
+/// The step's experiment ended while somebody holds the rollout, or it was inconclusive: the step stays, and another
+/// experiment was started for it, and another one after that.
+#[test]
+fn a_step_that_is_held_starts_no_other_experiment() {
+    let strategy = json!({"canary": {"steps": [{"experiment": {"templates": [
+        {"name": "trial", "specRef": "canary"},
+    ]}}]}});
+    for (phase, is_paused) in [("Successful", true), ("Inconclusive", false)] {
+        let status = json!({"currentStepIndex": 0, "canary": {"currentExperiment": "trial"}});
+        let mut held = rollout(strategy.clone(), status);
+        held.spec.paused = is_paused;
+        let mut world = world(held, vec![set("stable", 5, 5), set("new", 0, 0)], &[]);
+        let experiment = json!({"metadata": {"name": "trial"}, "status": {"phase": phase}});
+        world.experiments = vec![serde_json::from_value(experiment).unwrap()];
+        for _ in 0..3 {
+            for write in decide(&world, NOW).writes {
+                assert!(!matches!(write, Write::StartExperiment(_)), "{phase}");
+                if let Write::Status(status) = write {
+                    world.rollout.status = *status;
+                }
+            }
+        }
+    }
+}
+
+/// Stable gave up pods that are still counted: on the way back it gets no more than those can take that stay.
+#[test]
+fn stable_gets_traffic_for_the_pods_that_stay() {
+    let mut strategy = routed();
+    strategy["canary"]["dynamicStableScale"] = json!(true);
+    let status = json!({"abort": true, "currentStepIndex": 0, "canary": weights(60)});
+    let world = world(
+        rollout(strategy, status),
+        vec![set("stable", 2, 5), set("new", 3, 3)],
+        &[("stable", "stable"), ("canary", "new")],
+    );
+    let routed: Vec<i32> = decide(&world, NOW)
+        .writes
+        .iter()
+        .filter_map(|write| match write {
+            Write::Route(routing) => Some(routing.weight),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(routed, [60]);
+}
+
+/// The deadline of progress has passed, and nothing follows from it while old pods keep their time: that was looked
+/// at a thousand times a second.
+#[test]
+fn a_deadline_that_has_passed_asks_for_no_look() {
+    let mut strategy = routed();
+    strategy["canary"]["scaleDownDelaySeconds"] = json!(3600);
+    let late = "2025-12-31T00:00:00Z";
+    let status = json!({"stableRS": "new", "currentStepIndex": 3, "canary": weights(0), "conditions": [{
+        "type": "Progressing", "status": "True", "reason": "ReplicaSetUpdated", "message": "",
+        "lastUpdateTime": late, "lastTransitionTime": late,
+    }]});
+    let mut done = rollout(strategy, status);
+    done.status.replicas = 10;
+    done.status.updated_replicas = 5;
+    done.status.ready_replicas = 10;
+    done.status.available_replicas = 10;
+    let mut old = set("stable", 5, 5);
+    let deadline = "2026-01-01T00:30:00Z".to_owned();
+    old.metadata
+        .annotations
+        .insert("scale-down-deadline".to_owned(), deadline);
+    let world = world(
+        done,
+        vec![old, set("new", 5, 5)],
+        &[("stable", "new"), ("canary", "new")],
+    );
+    assert_eq!(decide(&world, NOW).wake_at, Some(NOW.shifted(30 * 60_000)));
+}
+
 /// Whether a decision changes the number of a ReplicaSet's pods.
 fn is_scaled(world: &World, set: &str) -> bool {
     decide(world, NOW).writes.into_iter().any(|write| {

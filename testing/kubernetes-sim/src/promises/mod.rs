@@ -1,28 +1,32 @@
 //! What must hold, whatever goes wrong: looked at after each write of a controller, against what there really is.
 //!
 //! `pods` is about ReplicaSets, `traffic` about Services and routers, `verdicts` about steps, promotions and
-//! analyses. A controller may be as wrong as what it has heard is late: the window is [`LATE_MS`]. And while two of them
+//! analyses, `others` about Experiments and the Deployments whose place Rollouts take. A controller may be as wrong as what it has heard is late: the window is [`LATE_MS`]. And while two of them
 //! write, each may believe in numbers that the other just changed.
 
+mod others;
 mod pods;
 mod traffic;
 mod verdicts;
 
+use crate::app::App;
 use crate::cluster::{Cluster, Count};
-use crate::manifests::ingress;
+use crate::manifests::{Destination, destination_rule, ingress, split, virtual_service};
 use crate::store::{Change, Store};
 use serde_json::Value;
 use sluice_argo::api::{POD_TEMPLATE_HASH_LABEL, Rollout};
 use sluice_argo::workload::MoveBounds;
 use sluice_kubernetes::api::Key;
-use sluice_kubernetes::resource::{ANALYSIS_RUN, REPLICA_SET, ROLLOUT, SERVICE};
+use sluice_kubernetes::resource::{
+    ANALYSIS_RUN, DEPLOYMENT, EXPERIMENT, REPLICA_SET, ROLLOUT, Resource, SERVICE,
+};
 use sluice_model::time::Timestamp;
 use std::collections::{BTreeMap, VecDeque};
 
 /// How late a controller may hear of something, in milliseconds, the time of its own turn included.
 pub(crate) const LATE_MS: i64 = 45_000;
-/// Most writes within [`SPIN_MS`] once nothing goes wrong any more.
-const SPIN_WRITES_MAX: usize = 250;
+/// Most writes of one object within [`SPIN_MS`] once nothing goes wrong any more.
+const SPIN_WRITES_MAX: usize = 120;
 const SPIN_MS: i64 = 30_000;
 
 /// A broken promise.
@@ -55,6 +59,12 @@ pub struct Reached {
     pub crashes: u64,
     /// Controllers that took over while the old one was still there.
     pub takeovers: u64,
+    /// Times that routers were told to lead more to a revision.
+    pub shifts: u64,
+    /// Experiments that ended.
+    pub experiments: u64,
+    /// Deployments that lost pods to a Rollout.
+    pub workloads: u64,
 }
 
 impl Reached {
@@ -68,6 +78,9 @@ impl Reached {
         self.scale_downs += other.scale_downs;
         self.crashes += other.crashes;
         self.takeovers += other.takeovers;
+        self.shifts += other.shifts;
+        self.experiments += other.experiments;
+        self.workloads += other.workloads;
     }
 }
 
@@ -85,6 +98,7 @@ struct Bounds {
 pub(crate) struct View<'a> {
     pub(crate) store: &'a Store,
     pub(crate) cluster: &'a Cluster,
+    pub(crate) apps: &'a [App],
     pub(crate) now: Timestamp,
     /// Until when the writes of two controllers may cross.
     pub(crate) crossing_until: Timestamp,
@@ -97,8 +111,9 @@ pub(crate) struct Promises {
     pub(crate) reached: Reached,
     bounds: BTreeMap<Key, VecDeque<Bounds>>,
     failed: BTreeMap<Key, Timestamp>,
-    recent_writes: VecDeque<Timestamp>,
-    pub(crate) last_write: Option<Timestamp>,
+    recent_writes: BTreeMap<Key, VecDeque<Timestamp>>,
+    /// Where each app's requests went at the last look.
+    splits: BTreeMap<App, Vec<Destination>>,
 }
 
 impl View<'_> {
@@ -125,12 +140,18 @@ impl View<'_> {
         Some(self.cluster.count(key, set, self.now))
     }
 
+    /// The Rollout that an object belongs to.
     fn owner(&self, object: &Value, namespace: &str) -> Option<Rollout> {
-        let name = object
-            .pointer("/metadata/ownerReferences/0/name")?
-            .as_str()?;
-        let rollout = self.store.get(&Key::new(ROLLOUT, namespace, name))?;
-        serde_json::from_value(rollout.clone()).ok()
+        let owner = object.pointer("/metadata/ownerReferences/0")?;
+        if owner["kind"] != "Rollout" {
+            return None;
+        }
+        let name = owner["name"].as_str()?;
+        self.rollout(&Key::new(ROLLOUT, namespace, name))
+    }
+
+    fn rollout(&self, key: &Key) -> Option<Rollout> {
+        serde_json::from_value(self.store.get(key)?.clone()).ok()
     }
 }
 
@@ -204,8 +225,9 @@ impl Promises {
     /// A controller wrote.
     pub(crate) fn wrote(&mut self, change: &Change, view: View<'_>, is_quiet: bool) {
         self.reached.writes += 1;
-        self.last_write = Some(view.now);
-        self.spins(view.now, is_quiet);
+        if is_quiet {
+            self.spins(&change.key, view.now);
+        }
         let Change {
             key, before, after, ..
         } = change;
@@ -214,37 +236,66 @@ impl Promises {
             (resource, Some(set), None) if *resource == REPLICA_SET => self.deleted(key, set, view),
             (resource, Some(before), Some(after)) if *resource == REPLICA_SET => {
                 self.scaled(key, before, after, view);
+                self.sized(key, before, after, view);
             }
             (resource, Some(before), Some(after)) if *resource == SERVICE => {
                 self.switched(key, before, after, view);
             }
-            (resource, before, Some(after)) if *resource == ingress() => {
-                self.routed(before.as_ref(), after, view);
-            }
+            (resource, ..) if is_router(resource) => self.routed(key, view),
             (resource, Some(before), Some(after)) if *resource == ROLLOUT => {
                 self.status(before, after, view);
             }
             (resource, Some(before), Some(after)) if *resource == ANALYSIS_RUN => {
                 self.judged(key, before, after, view);
             }
+            (resource, Some(before), Some(after)) if *resource == EXPERIMENT => {
+                self.tried(before, after);
+            }
+            (resource, Some(before), Some(after)) if *resource == DEPLOYMENT => {
+                self.relieved(key, before, after, view);
+            }
             _ => {}
+        }
+        if !is_router(&key.resource) {
+            self.note_splits(key, view);
         }
     }
 
-    fn spins(&mut self, now: Timestamp, is_quiet: bool) {
-        self.recent_writes.push_back(now);
-        while self
-            .recent_writes
-            .front()
-            .is_some_and(|at| at.shifted(SPIN_MS) < now)
-        {
-            self.recent_writes.pop_front();
+    /// Somebody else wrote: what is true now is what controllers find.
+    pub(crate) fn noted(&mut self, key: &Key, view: View<'_>) {
+        self.note_splits(key, view);
+    }
+
+    /// Remembers where requests go, without asking whether they should.
+    fn note_splits(&mut self, key: &Key, view: View<'_>) {
+        if key.resource != SERVICE && !is_router(&key.resource) {
+            return;
         }
-        if is_quiet && self.recent_writes.len() > SPIN_WRITES_MAX {
-            let seen = format!("{} writes in {SPIN_MS} ms", self.recent_writes.len());
+        for app in view
+            .apps
+            .iter()
+            .filter(|app| app.namespace == key.namespace)
+        {
+            self.splits.insert(*app, split(view.store, *app));
+        }
+    }
+
+    fn spins(&mut self, key: &Key, now: Timestamp) {
+        let recent = self.recent_writes.entry(key.clone()).or_default();
+        recent.push_back(now);
+        while recent.front().is_some_and(|at| at.shifted(SPIN_MS) < now) {
+            recent.pop_front();
+        }
+        let count = recent.len();
+        if count > SPIN_WRITES_MAX {
+            let seen = format!("{key}: {count} writes in {SPIN_MS} ms");
             self.broken(now, "a controller does not write again and again", seen);
         }
     }
+}
+
+fn is_router(resource: &Resource) -> bool {
+    [ingress(), virtual_service(), destination_rule()].contains(resource)
 }
 
 /// The hash that a Service's selector asks for.
@@ -252,11 +303,4 @@ pub(crate) fn selected(service: &Value) -> &str {
     service["spec"]["selector"][POD_TEMPLATE_HASH_LABEL]
         .as_str()
         .unwrap_or_default()
-}
-
-/// The weight that a canary's Ingress has; 0 without one.
-pub(crate) fn canary_weight(ingress: &Value) -> i32 {
-    let annotations = &ingress["metadata"]["annotations"];
-    let text = annotations["nginx.ingress.kubernetes.io/canary-weight"].as_str();
-    text.and_then(|text| text.parse().ok()).unwrap_or(0)
 }

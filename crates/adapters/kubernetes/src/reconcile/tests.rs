@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 use super::*;
-use crate::resource::ROLLOUT;
+use crate::resource::{EVENT, ROLLOUT};
 use std::sync::{Arc, Mutex};
 
 /// An API server that takes everything, and notes it. When it has made a ReplicaSet, `news` becomes known.
@@ -11,6 +11,10 @@ struct Server {
     patches: Mutex<Vec<Value>>,
     /// Whether patches are stored, and so give the object another version.
     stores: bool,
+    /// What is listed.
+    pods: Vec<Value>,
+    /// The events that were told.
+    told: Mutex<Vec<Value>>,
 }
 
 impl Server {
@@ -20,6 +24,8 @@ impl Server {
             news,
             patches: Mutex::default(),
             stores,
+            pods: Vec::new(),
+            told: Mutex::default(),
         }
     }
 }
@@ -29,9 +35,18 @@ impl Api for Server {
         Err(ApiError::new(Reason::NotFound, key.to_string()))
     }
     async fn list(&self, _: &Resource, _: &str, _: &str) -> Result<Vec<Value>, ApiError> {
-        Ok(Vec::new())
+        Ok(self.pods.clone())
     }
-    async fn create(&self, _: &Resource, _: &str, object: &Value) -> Result<Value, ApiError> {
+    async fn create(
+        &self,
+        resource: &Resource,
+        _: &str,
+        object: &Value,
+    ) -> Result<Value, ApiError> {
+        if *resource == EVENT {
+            self.told.lock().unwrap().push(object.clone());
+            return Ok(object.clone());
+        }
         self.cache.put(&ROLLOUT, self.news.clone());
         let mut stored = object.clone();
         stored["metadata"]["resourceVersion"] = json!("6");
@@ -79,10 +94,16 @@ fn object(name: &str, version: &str) -> Value {
 
 async fn look(server: &Server) -> Look {
     let (events, _outlet) = Events::new(|| Timestamp(0), Arc::default());
+    look_and_tell(server, &events).await
+}
+
+async fn look_and_tell(server: &Server, events: &Events) -> Look {
     let reconciler = Reconciler {
         api: server,
         cache: &server.cache,
-        events: &events,
+        selectors: &Selectors::default(),
+        labelled: &Labelled::default(),
+        events,
         instance_id: "",
         routers: &RouterVersions::default(),
         tell: &|_| {},
@@ -117,6 +138,8 @@ async fn what_an_api_server_does_not_store_is_no_change() {
     let reconciler = Reconciler {
         api: &server,
         cache: &server.cache,
+        selectors: &Selectors::default(),
+        labelled: &Labelled::default(),
         events: &events,
         instance_id: "",
         routers: &RouterVersions::default(),
@@ -130,4 +153,36 @@ async fn what_an_api_server_does_not_store_is_no_change() {
         .await
         .unwrap_err();
     assert!(refused.message.contains("sluice crds"), "{refused}");
+}
+
+/// A pod that is left out of a restart is not left out silently.
+#[tokio::test]
+async fn a_pod_that_cannot_be_read_is_named_in_an_event() {
+    let mut server = Server::new(object("web", "9"), true);
+    let mut rollout = object("web", "5");
+    rollout["spec"]["restartAt"] = json!("1970-01-01T00:00:00Z");
+    server.cache.put(&ROLLOUT, rollout);
+    let owner = |uid: &str| json!([{"kind": "ReplicaSet", "uid": uid, "controller": true}]);
+    let mut set = object("web-1", "6");
+    set["metadata"]["uid"] = json!("set");
+    set["metadata"]["ownerReferences"] =
+        json!([{"kind": "Rollout", "uid": "u", "controller": true}]);
+    server.cache.put(&REPLICA_SET, set);
+    server.pods = vec![
+        json!({"metadata": {"name": "web-1-a", "labels": 7, "ownerReferences": owner("set")}}),
+        json!({"metadata": {"name": "other-1", "labels": 7, "ownerReferences": owner("other")}}),
+    ];
+    let (events, outlet) = Events::new(|| Timestamp(0), Arc::default());
+    look_and_tell(&server, &events).await;
+    drop(events);
+    outlet.run(&server).await;
+    let told = server.told.lock().unwrap();
+    let unreadable: Vec<&Value> = told
+        .iter()
+        .filter(|event| event["reason"] == "UnreadablePod")
+        .collect();
+    assert_eq!(unreadable.len(), 1, "{told:?}");
+    let message = unreadable[0]["message"].as_str().unwrap();
+    assert!(message.contains("\"web-1-a\" of web-1"), "{message}");
+    assert!(message.contains("delete the pod"), "{message}");
 }

@@ -126,6 +126,16 @@ impl PodTemplate {
             .collect()
     }
 
+    /// The images of its containers.
+    #[must_use]
+    pub fn images(&self) -> Vec<&str> {
+        let containers = self.spec().and_then(|spec| spec.get("containers"));
+        let containers = containers.and_then(Value::as_array).into_iter().flatten();
+        containers
+            .filter_map(|container| container.get("image")?.as_str())
+            .collect()
+    }
+
     /// The pod's spec; `None` when there is none.
     #[must_use]
     pub fn spec(&self) -> Option<&Map<String, Value>> {

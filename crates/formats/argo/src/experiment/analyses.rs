@@ -205,6 +205,12 @@ fn follow(
         status.message.clone_from(&run.status.message);
         return;
     }
+    if run.status.phase.is_completed() && !turn.status.phase.is_completed() {
+        // An Experiment that waits for it ends with it. (With Argo's controller it never does.)
+        status.phase = run.status.phase.clone();
+        status.message.clone_from(&run.status.message);
+        return;
+    }
     if run.status.phase.is_completed() || run.spec.terminate {
         return;
     }

@@ -11,6 +11,7 @@ use crate::api::{
     AnalysisPhase, AnalysisRun, POD_TEMPLATE_HASH_LABEL, RolloutAnalysis, RolloutAnalysisRunStatus,
 };
 use crate::arguments::{ArgumentError, RunRequest, gather, new_run, rollout_arguments};
+use crate::validation::validate_metrics;
 use crate::workload::current_step;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -437,10 +438,20 @@ fn new_run_of(
     of().map_err(|error: ArgumentError| error.0)
 }
 
-/// Why an analysis cannot be started, if it cannot: a template is missing, or an argument.
+/// Why an analysis cannot be started, if it cannot: a template is missing, or an argument, or a metric is none.
 pub(super) fn obstacle(world: &World, analysis: &RolloutAnalysis) -> Option<String> {
     // Any hash will do: the values are not looked at.
-    new_run_of(world, analysis, "stable", "latest", RunRequest::default()).err()
+    match new_run_of(world, analysis, "stable", "latest", RunRequest::default()) {
+        Ok(run) => run.spec.metrics.iter().find_map(|metric| {
+            let of_one = std::slice::from_ref(metric);
+            let problem = validate_metrics(of_one, "metrics").into_iter().next()?;
+            Some(format!("metric '{}': {problem}", metric.name))
+        }),
+        Err(cause) if cause.ends_with("not found") => {
+            Some(format!("{cause}; create it, or name another one"))
+        }
+        Err(cause) => Some(cause),
+    }
 }
 
 /// A run for the same that was started and not noted: the turn before was cut off in between.

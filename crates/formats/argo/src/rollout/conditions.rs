@@ -1,8 +1,9 @@
 //! The conditions of a Rollout.
 
+use super::promotion;
 use super::turn::Turn;
 use super::world::ReplicaSet;
-use crate::api::{Rollout, RolloutCondition, RolloutStatus, Time};
+use crate::api::{POD_TEMPLATE_HASH_LABEL, Rollout, RolloutCondition, RolloutStatus, Time};
 use std::time::Duration;
 
 /// A condition that is about to be set.
@@ -150,10 +151,12 @@ fn waits_for_old_pods(turn: &Turn<'_>) -> bool {
 }
 
 /// Aborts a rollout that got nowhere for too long, where the Rollout asks for it. One that is promoted
-/// already is not aborted: there is nothing to go back to.
+/// already is not aborted: there is nothing to go back to. Nor is a rollback within its window, which goes on whoever
+/// aborts it: it would be aborted again and again.
 pub(super) fn abort_at_deadline(turn: &mut Turn<'_>) {
     if !turn.rollout.spec.progress_deadline_abort
         || turn.is_aborted()
+        || promotion::within_window(turn)
         || is_completed(&turn.next)
         || is_progressing(turn.rollout, &turn.next)
         || waits_on_purpose(turn)
@@ -164,6 +167,8 @@ pub(super) fn abort_at_deadline(turn: &mut Turn<'_>) {
     }
     let message = timed_out(turn);
     turn.pauses.abort(message.clone());
+    // A full promotion goes on whoever aborts it: with the deadline it ends.
+    turn.next.promote_full = false;
     turn.warning("RolloutAborted", message);
 }
 
@@ -191,6 +196,7 @@ pub(super) fn write(turn: &mut Turn<'_>) {
     }
     available(turn, now);
     replica_failure(turn);
+    selector_overlap(turn, now);
     completed(turn, now);
 }
 
@@ -256,8 +262,27 @@ fn progressing(turn: &mut Turn<'_>, now: Time, became_unhealthy: bool) {
         let condition = Condition::new("Progressing", "False", "ProgressDeadlineExceeded")
             .message(timed_out(turn))
             .at(now);
-        set(&mut turn.next.conditions, condition);
+        if set(&mut turn.next.conditions, condition) {
+            tell_stuck(turn);
+        }
     }
+}
+
+/// Says what did not get on, and where to look: the condition has the words that Argo's clients know.
+fn tell_stuck(turn: &mut Turn<'_>) {
+    let Some(set) = turn.new_set() else { return };
+    let pods = set.pods();
+    let images = set.spec.template.images().join(", ");
+    let message = format!(
+        "{} Of {} pods {} are available after {} s; their images are {images}. Look at them with `kubectl describe pods --namespace {} --selector {POD_TEMPLATE_HASH_LABEL}={}`.",
+        timed_out(turn),
+        pods.desired,
+        pods.available,
+        turn.rollout.spec.progress_deadline_seconds(),
+        turn.rollout.metadata.namespace,
+        set.hash(),
+    );
+    turn.warning("ProgressDeadlineExceeded", message);
 }
 
 fn available(turn: &mut Turn<'_>, now: Time) {
@@ -289,30 +314,56 @@ pub(super) fn is_saturated(set: &ReplicaSet, replicas: i32) -> bool {
 
 /// What keeps pods from being created, the new revision's first.
 fn replica_failure(turn: &mut Turn<'_>) {
-    let failures = turn
+    let failure = turn
         .new_set()
         .into_iter()
         .chain(&turn.sets)
-        .flat_map(|set| &set.status.conditions);
-    let failure = failures
-        .filter(|condition| condition.kind == "ReplicaFailure")
-        .map(|condition| {
-            Condition(RolloutCondition {
-                kind: condition.kind.clone(),
-                status: condition.status.clone(),
-                last_update_time: condition.last_transition_time,
-                last_transition_time: condition.last_transition_time,
-                reason: condition.reason.clone(),
-                message: condition.message.clone(),
-            })
-        })
-        .next();
-    match failure {
-        Some(failure) => {
-            set(&mut turn.next.conditions, failure);
-        }
-        None => remove(&mut turn.next.conditions, "ReplicaFailure"),
+        .find_map(|set| {
+            let mut conditions = set.status.conditions.iter();
+            let failure = conditions.find(|condition| condition.kind == "ReplicaFailure")?;
+            Some((set.metadata.name.clone(), failure.clone()))
+        });
+    let Some((name, failure)) = failure else {
+        remove(&mut turn.next.conditions, "ReplicaFailure");
+        return;
+    };
+    let condition = Condition(RolloutCondition {
+        kind: failure.kind,
+        status: failure.status,
+        last_update_time: failure.last_transition_time,
+        last_transition_time: failure.last_transition_time,
+        reason: failure.reason.clone(),
+        message: failure.message.clone(),
+    });
+    if set(&mut turn.next.conditions, condition) {
+        let message = format!(
+            "ReplicaSet \"{name}\" cannot create pods: {}. It goes on by itself once that is no longer so.",
+            failure.message.trim_end_matches('.')
+        );
+        turn.warning(&failure.reason, message);
     }
+}
+
+/// Says when labels do not tell this Rollout's pods from another one's. Argo rolls such Rollouts out, and so they are
+/// not refused.
+fn selector_overlap(turn: &mut Turn<'_>, now: Time) {
+    const KIND: &str = "SelectorOverlap";
+    let rivals = turn.world.rivals.join(", ");
+    if rivals.is_empty() {
+        remove(&mut turn.next.conditions, KIND);
+        return;
+    }
+    let message = format!(
+        "spec.selector: it matches pods of other Rollouts, or theirs match its own: {rivals}; give each Rollout a label of its own"
+    );
+    let is_known = get(&turn.next, KIND).is_some_and(|known| known.message == message);
+    if is_known {
+        return;
+    }
+    remove(&mut turn.next.conditions, KIND);
+    let condition = Condition::new(KIND, "True", KIND).message(message.clone());
+    set(&mut turn.next.conditions, condition.at(now));
+    turn.warning(KIND, message);
 }
 
 fn completed(turn: &mut Turn<'_>, now: Time) {
@@ -346,6 +397,9 @@ pub(super) fn wake_at_deadline(turn: &mut Turn<'_>) {
     {
         return;
     }
-    let at = deadline(turn.rollout, condition.last_update_time);
-    turn.wake(at.after(Duration::from_secs(1)));
+    let at = deadline(turn.rollout, condition.last_update_time).after(Duration::from_secs(1));
+    // One that has passed waits for old pods, which have a time of their own.
+    if at > turn.now {
+        turn.wake(at);
+    }
 }

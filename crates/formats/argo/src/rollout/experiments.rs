@@ -69,7 +69,10 @@ fn judge(turn: &mut Turn<'_>, current: Option<&str>) {
     let Some(name) = current else { return };
     let status = turn.experiment.map(|one| &one.status);
     match status.map(|status| &status.phase) {
-        Some(AnalysisPhase::Inconclusive) => turn.pauses.add(EXPERIMENT),
+        Some(AnalysisPhase::Inconclusive) => {
+            turn.pauses.add(EXPERIMENT);
+            name.clone_into(&mut turn.next.canary.current_experiment);
+        }
         Some(AnalysisPhase::Error | AnalysisPhase::Failed) => {
             let why = status.map_or("", |status| &status.message);
             let mut message = "Experiment analysis phase is error/failed".to_owned();
@@ -78,7 +81,8 @@ fn judge(turn: &mut Turn<'_>, current: Option<&str>) {
             }
             turn.pauses.abort(message);
         }
-        Some(AnalysisPhase::Successful) => {}
+        // While somebody holds the rollout the step stays, and another experiment would be started for it.
+        Some(AnalysisPhase::Successful) if !turn.rollout.spec.paused => {}
         _ => turn.next.canary.current_experiment = name.to_owned(),
     }
 }

@@ -155,7 +155,8 @@ fn newest_first(turn: &Turn<'_>, old: &mut [usize]) {
     });
 }
 
-/// Whether requests may still reach a revision: by status, by a Service, or by a router's subset.
+/// Whether requests may still reach a revision: by a Service, or by the status, which has the hashes that
+/// routers were told.
 fn is_referenced(turn: &Turn<'_>, at: usize) -> bool {
     let hash = turn.sets[at].hash();
     if hash.is_empty() {
@@ -176,5 +177,4 @@ fn is_referenced(turn: &Turn<'_>, at: usize) -> bool {
         || services::service_names(turn.rollout)
             .into_iter()
             .any(|name| services::hash_of(turn, name) == hash)
-        || turn.world.routed_hashes.contains(hash)
 }

@@ -13,7 +13,7 @@ pub(super) fn from_hash(turn: &Turn<'_>) -> Option<String> {
     let weights = turn.rollout.status.canary.weights.as_ref()?;
     let new = turn.new_set()?;
     let leads_elsewhere = weights.canary.pod_template_hash != new.hash();
-    (leads_elsewhere && new.status.available_replicas < turn.replicas())
+    (leads_elsewhere && new.pods().staying() < turn.replicas())
         .then(|| weights.canary.pod_template_hash.clone())
 }
 
@@ -30,7 +30,7 @@ pub(super) fn weight(turn: &Turn<'_>) -> i32 {
         return 0;
     }
     let whole = canary.max_traffic_weight();
-    let covered = i64::from(whole) * i64::from(stable.available) / i64::from(replicas);
+    let covered = i64::from(whole) * i64::from(stable.staying()) / i64::from(replicas);
     let covered = i32::try_from(covered).unwrap_or(i32::MAX);
     let uncovered = whole.saturating_sub(covered).max(0);
     let demand = match canary_demand(turn.rollout, Some(new), Some(stable)) {

@@ -74,7 +74,9 @@ pub(super) fn of_canary(turn: &mut Turn<'_>) {
     let Some(canary) = turn.strategy() else {
         return;
     };
-    if let (Some(_), false) = (&canary.ping_pong, turn.is_fully_promoted()) {
+    if let (Some(_), false) = (&canary.ping_pong, turn.is_fully_promoted())
+        && !takes_traffic_without_pods(turn)
+    {
         let (_, name) = pair(turn, true);
         ensure(turn, &name, turn.new, false);
     }
@@ -91,6 +93,17 @@ pub(super) fn of_canary(turn: &mut Turn<'_>) {
         return;
     }
     ensure(turn, &canary.canary_service, turn.new, true);
+}
+
+/// Whether the canary's Service still gets the traffic of an earlier update, and the new revision has no pods for it:
+/// it stays where it is until the routers give it none.
+fn takes_traffic_without_pods(turn: &Turn<'_>) -> bool {
+    let weights = turn.rollout.status.canary.weights.as_ref();
+    let has_traffic = weights.is_some_and(|weights| weights.canary.weight > 0);
+    has_traffic
+        && turn
+            .new_set()
+            .is_none_or(|set| set.status.available_replicas <= 0)
 }
 
 /// The stable and the canary Service. With ping-pong, those whose turn it is, where they are preferred or no

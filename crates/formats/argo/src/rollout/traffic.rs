@@ -7,7 +7,7 @@ use super::{retreat, scaling, services};
 use crate::api::{
     AnalysisPhase, SetHeaderRoute, SetMirrorRoute, TrafficWeights, WeightDestination,
 };
-use crate::workload::{current_set_weight, current_step, is_progress_reached};
+use crate::workload::{Pods, current_set_weight, current_step, is_progress_reached};
 
 /// What all routers of a Rollout should do.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -159,7 +159,7 @@ fn full_promotion(turn: &Turn<'_>, whole: i32) -> i32 {
         .is_some_and(|canary| canary.dynamic_stable_scale);
     let replicas = turn.replicas();
     if dynamic && replicas > 0 {
-        let available = turn.new_pods().map_or(0, |pods| pods.available);
+        let available = turn.new_pods().map_or(0, Pods::staying);
         let weight = i64::from(whole) * i64::from(available) / i64::from(replicas);
         return i32::try_from(weight).unwrap_or(whole).min(whole);
     }
@@ -193,7 +193,7 @@ fn stable_covers(turn: &Turn<'_>, weight: i32) -> bool {
     let needed = i64::from(weight) * i64::from(turn.replicas()) / i64::from(whole);
     let needed = i32::try_from(needed).unwrap_or(i32::MAX);
     let threshold = canary.replica_progress_threshold.as_ref();
-    pods.available >= needed || is_progress_reached(threshold, Some(pods), needed)
+    pods.staying() >= needed || is_progress_reached(threshold, Some(pods), needed)
 }
 
 /// Whether Istio's subsets, without Services, have to wait until both sides' pods are available (Argo's issue

@@ -8,7 +8,7 @@ use crate::template::Misfit;
 use crate::workload::Pods;
 use serde::{Deserialize, Serialize};
 use sluice_model::time::Timestamp;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// The annotation with the number of a revision.
 pub const REVISION: &str = "rollout.argoproj.io/revision";
@@ -50,12 +50,12 @@ pub struct World {
     pub templates: Vec<AnalysisTemplate>,
     /// What was left out of its template, since it is no amount ([`crate::template::without_odd_amounts`]).
     pub left_out: Vec<Misfit>,
+    /// The other Rollouts whose pods its selector matches, or whose selectors match its own.
+    pub rivals: Vec<String>,
     /// What is wrong with what it refers to, beyond missing Services and templates.
     pub problem: Option<String>,
     /// Its pods; needed only where [`super::needs_pods`] says so.
     pub pods: Vec<Pod>,
-    /// Hashes to which routers lead requests apart from Services (Istio's subsets).
-    pub routed_hashes: BTreeSet<String>,
 }
 
 /// The workload that a Rollout refers to.

@@ -37,6 +37,14 @@ pub struct Pods {
     pub available: i32,
 }
 
+impl Pods {
+    /// Available pods that stay: those above the desired number are about to end, whatever the last count said.
+    #[must_use]
+    pub fn staying(self) -> i32 {
+        self.available.min(self.desired)
+    }
+}
+
 /// What both sides should have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counts {

@@ -262,3 +262,18 @@ fn the_rollout_hears_of_the_runs_of_its_step() {
         &"shop AnalysisRunFailed: AnalysisRun 'a' transitioned from Pending -> Failed".to_owned()
     ));
 }
+
+/// Somebody ends an Experiment while the run goes on that it waits for: it ends with that run (found by
+/// `testing/kubernetes-sim`; with Argo's controller it never ends).
+#[test]
+fn an_experiment_that_is_ended_ends_with_the_run_that_it_waits_for() {
+    for (last, expected) in [("Error", "Error"), ("Successful", "Successful")] {
+        let mut story = Story::available(&["bar"], json!({"analyses": [analysis("a", true)]}));
+        story.run_ends("ex-a", "Running");
+        story.experiment.spec.terminate = true;
+        story.settle();
+        assert!(story.run("ex-a").spec.terminate);
+        story.run_ends("ex-a", last);
+        assert_eq!(story.phase(), expected);
+    }
+}

@@ -1,44 +1,44 @@
-//! What must be when nothing goes wrong any more and nobody asks for anything: the Rollout is where it is going
-//! to stay, its status tells the truth, and says why.
+//! A Rollout at rest: it is where it is going to stay, and its status says so.
 
-use crate::manifests::{NAME, NAMESPACE, ingress, key, rollout_key};
-use crate::promises::{canary_weight, selected};
+use super::{Broken, is_owned_by};
+use crate::app::App;
+use crate::manifests::split;
+use crate::promises::selected;
 use crate::world::World;
 use serde_json::Value;
 use sluice_argo::api::{POD_TEMPLATE_HASH_LABEL, Rollout};
-use sluice_argo::rollout::service_names;
+use sluice_argo::rollout::{REVISION, service_names};
 use sluice_kubernetes::api::Key;
 use sluice_kubernetes::resource::{REPLICA_SET, SERVICE};
 
-/// What is broken, if anything is.
-pub(crate) fn broken(world: &World) -> Option<(&'static str, String)> {
-    let object = world.store.get(&rollout_key())?;
-    let rollout: Rollout = match serde_json::from_value(object.clone()) {
-        Ok(rollout) => rollout,
-        Err(cause) => return Some(("a Rollout stays readable", cause.to_string())),
-    };
-    let rest = Rest::of(world, &rollout);
+/// What is broken of a Rollout, if anything is.
+pub(super) fn broken(world: &World, app: App, rollout: &Rollout) -> Option<Broken> {
+    let rest = Rest::of(world, app, rollout);
     rest.phase()
         .or_else(|| rest.counts())
         .or_else(|| rest.aborted())
         .or_else(|| rest.healthy())
+        .or_else(|| rest.labels())
+        .or_else(|| rest.workload())
         .or_else(|| rest.history())
 }
 
 /// A Rollout at rest.
 struct Rest<'a> {
     world: &'a World,
+    app: App,
     rollout: &'a Rollout,
     sets: Vec<(&'a Key, &'a Value)>,
 }
 
 impl<'a> Rest<'a> {
-    fn of(world: &'a World, rollout: &'a Rollout) -> Self {
+    fn of(world: &'a World, app: App, rollout: &'a Rollout) -> Self {
         let uid = rollout.metadata.uid.as_str();
         let sets = world.store.of_kind(REPLICA_SET);
-        let sets = sets.filter(|(_, set)| set["metadata"]["ownerReferences"][0]["uid"] == uid);
+        let sets = sets.filter(|(_, set)| is_owned_by(set, uid));
         Rest {
             world,
+            app,
             rollout,
             sets: sets.collect(),
         }
@@ -58,17 +58,30 @@ impl<'a> Rest<'a> {
     }
 
     fn leads_to(&self, service: &str) -> String {
-        let service = self.world.store.get(&key(SERVICE, service));
+        let service = self.world.store.get(&self.app.key(SERVICE, service));
         service.map(selected).unwrap_or_default().to_owned()
     }
 
-    /// The weight that the canary's Ingress really has.
-    fn weight(&self) -> i32 {
-        let ingress = key(ingress(), &format!("{NAME}-shop-canary"));
-        self.world.store.get(&ingress).map_or(0, canary_weight)
+    /// The share of the traffic that a router leads elsewhere than to a revision.
+    fn strays(&self, hash: &str) -> i32 {
+        let split = split(&self.world.store, self.app);
+        let others = split.iter().filter(|to| to.hash != hash);
+        others.map(|to| to.weight).sum()
     }
 
-    fn phase(&self) -> Option<(&'static str, String)> {
+    /// The Services that users reach when a revision is stable.
+    fn services(&self) -> Vec<&str> {
+        let canary = self.rollout.spec.strategy.canary.as_ref();
+        match canary.and_then(|canary| canary.ping_pong.as_ref()) {
+            Some(turns) if self.rollout.status.canary.stable_ping_pong == "ping" => {
+                vec![&turns.ping_service]
+            }
+            Some(turns) => vec![&turns.pong_service],
+            None => service_names(self.rollout),
+        }
+    }
+
+    fn phase(&self) -> Option<Broken> {
         let status = &self.rollout.status;
         let is_final = ["Healthy", "Paused", "Degraded"].contains(&status.phase.as_str());
         let has_reason = status.phase == "Healthy" || !status.message.is_empty();
@@ -87,7 +100,7 @@ impl<'a> Rest<'a> {
         None
     }
 
-    fn counts(&self) -> Option<(&'static str, String)> {
+    fn counts(&self) -> Option<Broken> {
         let status = &self.rollout.status;
         if status.message.starts_with("InvalidSpec") {
             return None;
@@ -113,7 +126,7 @@ impl<'a> Rest<'a> {
         None
     }
 
-    fn aborted(&self) -> Option<(&'static str, String)> {
+    fn aborted(&self) -> Option<Broken> {
         let (spec, status) = (&self.rollout.spec, &self.rollout.status);
         if !status.abort || status.stable_rs.is_empty() || spec.paused {
             return None;
@@ -147,15 +160,14 @@ impl<'a> Rest<'a> {
                 )
             });
         }
-        (self.weight() != 0).then(|| {
-            (
-                "an abort leads users to stable",
-                format!("weight {}", self.weight()),
-            )
+        let strays = self.strays(stable);
+        (strays != 0 && spec.replicas() > 0).then(|| {
+            let seen = format!("weight {strays} elsewhere");
+            ("an abort leads users to stable", seen)
         })
     }
 
-    fn healthy(&self) -> Option<(&'static str, String)> {
+    fn healthy(&self) -> Option<Broken> {
         let (spec, status) = (&self.rollout.spec, &self.rollout.status);
         if status.phase != "Healthy" {
             return None;
@@ -182,7 +194,7 @@ impl<'a> Rest<'a> {
                 ));
             }
         }
-        for service in service_names(self.rollout) {
+        for service in self.services() {
             let leads_to = self.leads_to(service);
             // Without pods there is nothing to lead to.
             if leads_to != hash && spec.replicas() > 0 {
@@ -192,18 +204,16 @@ impl<'a> Rest<'a> {
                 ));
             }
         }
-        if self.weight() != 0 {
-            return Some((PROMISE, format!("the canary's weight is {}", self.weight())));
+        let strays = self.strays(hash);
+        if strays != 0 && spec.replicas() > 0 {
+            return Some((PROMISE, format!("weight {strays} leads elsewhere")));
         }
-        let image = self
-            .rollout
-            .spec
-            .template
-            .0
-            .get("spec")
-            .cloned()
-            .unwrap_or_default();
-        let image = &image["containers"][0]["image"];
+        let workload = self.world.store.get(&self.app.workload());
+        let rollout = self.world.store.get(&self.app.rollout());
+        let wanted = workload
+            .or(rollout)
+            .map(|it| &it["spec"]["template"]["spec"]);
+        let image = wanted.map_or(&Value::Null, |spec| &spec["containers"][0]["image"]);
         let set = self.sets.iter().find(|(_, set)| Self::hash(set) == hash);
         let running =
             set.map(|(_, set)| &set["spec"]["template"]["spec"]["containers"][0]["image"]);
@@ -211,7 +221,46 @@ impl<'a> Rest<'a> {
             .then(|| (PROMISE, format!("{running:?} runs, and {image} is wanted")))
     }
 
-    fn history(&self) -> Option<(&'static str, String)> {
+    /// Pods have the labels of their role.
+    fn labels(&self) -> Option<Broken> {
+        let canary = self.rollout.spec.strategy.canary.as_ref()?;
+        let wanted = &canary.stable_metadata.as_ref()?.labels;
+        let status = &self.rollout.status;
+        if status.phase != "Healthy" {
+            return None;
+        }
+        let selector = format!("{POD_TEMPLATE_HASH_LABEL}={}", status.stable_rs);
+        let world = self.world;
+        let pods = world
+            .cluster
+            .list(&world.store, self.app.namespace, &selector);
+        let without = pods.iter().find(|pod| {
+            let labels = &pod["metadata"]["labels"];
+            wanted
+                .iter()
+                .any(|(label, value)| labels[label] != value.as_str())
+        })?;
+        let seen = without["metadata"].to_string();
+        Some(("stable pods have stable's labels", seen))
+    }
+
+    /// A Deployment whose place the Rollout took has no pods left, if that was asked for.
+    fn workload(&self) -> Option<Broken> {
+        let reference = self.rollout.spec.workload_ref.as_ref()?;
+        let workload = self.world.store.get(&self.app.workload())?;
+        let left = workload["spec"]["replicas"].as_i64().unwrap_or(1);
+        let is_first = self.rollout.metadata.annotations.get(REVISION)? == "1";
+        let is_asked = ["onsuccess", "progressively"].contains(&reference.scale_down.as_str());
+        let is_done = self.rollout.status.phase == "Healthy" && is_first;
+        (is_asked && is_done && left > 0).then(|| {
+            (
+                "a Deployment ends once the Rollout is there",
+                format!("{left} pods"),
+            )
+        })
+    }
+
+    fn history(&self) -> Option<Broken> {
         let limit = usize::try_from(self.rollout.spec.revision_history_limit()).unwrap_or(0);
         let status = &self.rollout.status;
         let used = if status.stable_rs == status.current_pod_hash {
@@ -220,7 +269,7 @@ impl<'a> Rest<'a> {
             2
         };
         if status.phase == "Healthy" && self.sets.len() > limit + used {
-            let seen = format!("{} ReplicaSets of {NAMESPACE}/{NAME}", self.sets.len());
+            let seen = format!("{} ReplicaSets", self.sets.len());
             return Some(("old revisions go", seen));
         }
         None
