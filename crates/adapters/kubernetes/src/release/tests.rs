@@ -3,7 +3,9 @@
 use super::*;
 use crate::cache::Cache;
 use crate::events::Events;
+use crate::pods::Labelled;
 use crate::routing::RouterVersions;
+use crate::selectors::Selectors;
 use sluice_model::time::Timestamp;
 use std::sync::{Arc, Mutex};
 
@@ -98,6 +100,8 @@ async fn written(key: &Key, object: &Value, rollout: Option<Value>) -> Vec<Value
         instance_id: "",
         tell: &|_| {},
         routers: &RouterVersions::default(),
+        selectors: &Selectors::default(),
+        labelled: &Labelled::default(),
     };
     for _ in 0..2 {
         let look = reconciler.marked(key).await;
