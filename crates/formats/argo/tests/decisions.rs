@@ -354,6 +354,19 @@ fn a_full_promotion_ends_at_the_deadline() {
     }
 }
 
+/// Its first step is a pause of seconds: each look began it anew, and asked for one when it would be over.
+#[test]
+fn an_aborted_rollout_waits_for_no_pause() {
+    let strategy = json!({"canary": {"steps": [{"pause": {"duration": 2}}]}});
+    let status = json!({"abort": true, "abortedAt": "2025-12-31T00:00:00Z", "currentStepIndex": 0});
+    let world = world(
+        rollout(strategy, status),
+        vec![set("stable", 5, 5), set("new", 0, 0)],
+        &[],
+    );
+    assert_eq!(decide(&world, NOW).wake_at, None);
+}
+
 /// The step's experiment ended while somebody holds the rollout, or it was inconclusive: the step stays, and another
 /// experiment was started for it, and another one after that.
 #[test]

@@ -3,7 +3,9 @@
 use super::*;
 use crate::cache::Cache;
 use crate::events::Events;
+use crate::pods::Labelled;
 use crate::routing::RouterVersions;
+use crate::selectors::Selectors;
 use sluice_model::time::Timestamp;
 use std::sync::{Arc, Mutex};
 
@@ -94,6 +96,8 @@ async fn written(key: &Key, object: &Value, rollout: Option<Value>) -> Vec<Value
     let reconciler = Reconciler {
         api: &server,
         cache: &cache,
+        selectors: &Selectors::default(),
+        labelled: &Labelled::default(),
         events: &events,
         instance_id: "",
         tell: &|_| {},
