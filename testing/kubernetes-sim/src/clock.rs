@@ -13,12 +13,19 @@ pub(crate) const START: Timestamp = Timestamp(1_767_225_600_000);
 thread_local! {
     static BEGAN: Cell<Option<Instant>> = const { Cell::new(None) };
     static SKEWS: Cell<[i64; 2]> = const { Cell::new([0, 0]) };
+    static READS: Cell<u64> = const { Cell::new(0) };
 }
 
 /// Begins a run on this thread, inside of its runtime.
 pub(crate) fn begin() {
     BEGAN.set(Some(Instant::now()));
     SKEWS.set([0, 0]);
+    READS.set(0);
+}
+
+/// How often controllers read their clocks in this run: at least once a look at an object.
+pub(crate) fn reads() -> u64 {
+    READS.get()
 }
 
 /// Milliseconds since the run began.
@@ -42,9 +49,11 @@ pub(crate) fn skew(controller: usize, off_ms: i64) {
 /// The clock of a controller.
 pub(crate) fn of(controller: usize) -> fn() -> Timestamp {
     fn even() -> Timestamp {
+        READS.set(READS.get() + 1);
         now().shifted(SKEWS.get()[0])
     }
     fn odd() -> Timestamp {
+        READS.set(READS.get() + 1);
         now().shifted(SKEWS.get()[1])
     }
     if controller.is_multiple_of(2) {

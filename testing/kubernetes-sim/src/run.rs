@@ -35,6 +35,8 @@ const REST_MS: i64 = 240_000;
 const REST_MAX_MS: i64 = 40 * 60_000;
 /// How long a new controller is watched that finds everything done; above [`SETTLED_MS`].
 const RESTART_WATCHED_MS: i64 = 100_000;
+/// Most looks of a controller a minute while nothing changes.
+const LOOKS_MAX: u64 = 12;
 /// Between two looks of an autoscaler.
 const AUTOSCALER_MS: i64 = 15_000;
 
@@ -298,6 +300,7 @@ impl Run {
     /// Everything comes to rest, and a new controller finds nothing to do.
     async fn rest(&mut self) {
         let begin = clock::elapsed_ms();
+        let mut settled = (begin, 0);
         loop {
             if self.is_broken() {
                 return;
@@ -305,8 +308,12 @@ impl Run {
             self.tick().await;
             let now = clock::elapsed_ms();
             let last = self.changed_at().max(begin);
+            if now - last < SETTLED_MS {
+                settled = (now, clock::reads());
+            }
             if now - last > REST_MS && self.leads.is_some() {
                 self.is_silent(last);
+                self.is_asleep(now - settled.0, clock::reads() - settled.1);
                 break;
             }
             if now - begin > REST_MAX_MS {
@@ -358,6 +365,21 @@ impl Run {
             world.promises.broken(
                 clock::now(),
                 "a controller asks for nothing while nothing changes",
+                seen,
+            );
+        }
+    }
+
+    /// Long after the last change, controllers hardly look at anything: an invalid Rollout three times a minute, in
+    /// case that what it names is there by now.
+    fn is_asleep(&self, span: i64, reads: u64) {
+        let mut world = self.lock();
+        let minutes = u64::try_from(span / 60_000 + 1).unwrap_or(1);
+        if reads > minutes * LOOKS_MAX {
+            let seen = format!("the clock was read {reads} times in {span} ms");
+            world.promises.broken(
+                clock::now(),
+                "a controller sleeps while nothing changes",
                 seen,
             );
         }

@@ -289,6 +289,35 @@ fn a_service_that_takes_turns_keeps_its_pods_while_it_has_traffic() {
     }
 }
 
+/// After a promotion the Service of the other turn still selects the pods of before, and gets no requests: they
+/// stayed until the next update.
+#[test]
+fn pods_that_only_the_other_turn_s_service_selects_end_after_their_delay() {
+    let strategy = json!({"canary": {
+        "pingPong": {"pingService": "ping", "pongService": "pong"},
+        "trafficRouting": {"istio": {"virtualService": {"name": "web"}}},
+        "steps": [{"setWeight": 20}],
+    }});
+    let status = json!({"stableRS": "new", "currentStepIndex": 1, "canary": {
+        "stablePingPong": "pong",
+        "weights": {
+            "canary": {"weight": 0, "podTemplateHash": "new"},
+            "stable": {"weight": 100, "podTemplateHash": "new"},
+        },
+    }});
+    let mut old = set("old", 5, 5);
+    let passed = "2025-12-31T00:00:00Z".to_owned();
+    old.metadata
+        .annotations
+        .insert("scale-down-deadline".to_owned(), passed);
+    let world = world(
+        rollout(strategy, status),
+        vec![old, set("new", 5, 5)],
+        &[("ping", "old"), ("pong", "new")],
+    );
+    assert!(is_scaled(&world, "old"));
+}
+
 /// A rollback within its window cannot be aborted, and so is not at the deadline: it was, again and again.
 #[test]
 fn a_rollback_within_its_window_is_not_aborted_at_the_deadline() {
@@ -352,6 +381,19 @@ fn a_full_promotion_ends_at_the_deadline() {
         let status = &world.rollout.status;
         assert!(status.abort && !status.promote_full, "{status:#?}");
     }
+}
+
+/// Its first step is a pause of seconds: each look began it anew, and asked for one when it would be over.
+#[test]
+fn an_aborted_rollout_waits_for_no_pause() {
+    let strategy = json!({"canary": {"steps": [{"pause": {"duration": 2}}]}});
+    let status = json!({"abort": true, "abortedAt": "2025-12-31T00:00:00Z", "currentStepIndex": 0});
+    let world = world(
+        rollout(strategy, status),
+        vec![set("stable", 5, 5), set("new", 0, 0)],
+        &[],
+    );
+    assert_eq!(decide(&world, NOW).wake_at, None);
 }
 
 /// The step's experiment ended while somebody holds the rollout, or it was inconclusive: the step stays, and another

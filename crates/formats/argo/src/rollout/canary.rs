@@ -42,7 +42,8 @@ pub(super) fn has_new_steps(turn: &Turn<'_>) -> bool {
 /// Begins a step's pause, and comes back when it is over.
 fn pause(turn: &mut Turn<'_>) {
     let status = &turn.rollout.status;
-    if turn.rollout.spec.paused || status.promote_full {
+    // One that is aborted waits for somebody, and not for the end of a pause: that began anew each time.
+    if turn.rollout.spec.paused || status.promote_full || turn.is_aborted() {
         return;
     }
     let Some(pause) = current_step(turn.rollout).and_then(|(_, step)| step.pause.as_ref()) else {

@@ -174,7 +174,22 @@ fn is_referenced(turn: &Turn<'_>, at: usize) -> bool {
         || weights.is_some_and(|weights| {
             weights.canary.pod_template_hash == hash || weights.stable.pod_template_hash == hash
         })
-        || services::service_names(turn.rollout)
-            .into_iter()
-            .any(|name| services::hash_of(turn, name) == hash)
+        || leads_to(turn, hash)
+}
+
+/// Whether a Service leads to a hash. Of two that take turns, the one whose turn it is: the other gets no requests
+/// beyond its weight, which the status has.
+fn leads_to(turn: &Turn<'_>, hash: &str) -> bool {
+    let takes_turns = turn
+        .strategy()
+        .is_some_and(|canary| canary.ping_pong.is_some());
+    let (stable, _) = services::pair(turn, true);
+    let names = if takes_turns {
+        vec![stable.as_str()]
+    } else {
+        services::service_names(turn.rollout)
+    };
+    names
+        .into_iter()
+        .any(|name| services::hash_of(turn, name) == hash)
 }
