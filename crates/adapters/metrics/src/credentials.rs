@@ -144,14 +144,7 @@ impl Credentials {
                     &format!("Bearer {}", token.expose()),
                 )
             }
-            Credentials::Signer(signer) => {
-                // A clock before 1970 makes a signature that the server refuses, and says why.
-                let now = SystemTime::now()
-                    .duration_since(UNIX_EPOCH)
-                    .unwrap_or_default();
-                let now = Timestamp(i64::try_from(now.as_millis()).unwrap_or(i64::MAX));
-                sign(signer, request, now)
-            }
+            Credentials::Signer(signer) => sign(signer, request, now()),
         }
     }
 }
@@ -174,7 +167,21 @@ fn put(request: &mut reqwest::Request, name: HeaderName, value: &str) -> Result<
     Ok(())
 }
 
-fn sign(signer: &Signer, request: &mut reqwest::Request, now: Timestamp) -> Result<(), FetchError> {
+/// The time by this machine's clock. One before 1970 makes a signature that the server refuses, and
+/// says why.
+pub(crate) fn now() -> Timestamp {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// Signs a request, with its host, the type of its body and the operation that it names.
+pub(crate) fn sign(
+    signer: &Signer,
+    request: &mut reqwest::Request,
+    now: Timestamp,
+) -> Result<(), FetchError> {
     let host = request.url().host_str().unwrap_or_default();
     let host = match request.url().port() {
         Some(port) => format!("{host}:{port}"),

@@ -47,8 +47,10 @@
 //!
 //! Start reading at [`Source`]; then `transport`, `exchange` and `tls` for what every request has in
 //! common (deadline, bounds, no redirections, no proxy), and `providers`, one file for each.
+//! [`AwsCredentials`] finds the keys that requests to AWS are signed with.
 
 mod answer;
+mod aws;
 mod credentials;
 mod error;
 mod exchange;
@@ -65,6 +67,7 @@ mod source;
 mod tls;
 mod transport;
 
+pub use aws::{AWS_VARIABLES, AwsCredentials, AwsEnvironment, AwsError, AwsIdentity, AwsRegion};
 pub use error::{FetchError, FetchErrorKind, Retry};
 pub use exchange::ANSWER_BYTES_MAX;
 pub use providers::cloudwatch::{CloudWatchQuery, MetricDataQuery, MetricStat};

@@ -75,7 +75,7 @@ pub enum Authentication {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         scopes: Vec<String>,
     },
-    /// AWS Signature Version 4. Profiles and roles are resolved by whoever makes the source.
+    /// AWS Signature Version 4. Profiles and roles are resolved by [`crate::AwsCredentials`].
     #[serde(rename = "sigv4")]
     SigV4 {
         /// Region, as in `eu-central-1`.

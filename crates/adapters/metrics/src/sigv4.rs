@@ -2,7 +2,8 @@
 //!
 //! Source: "Create a signed AWS API request", AWS Identity and Access Management User Guide. Pure:
 //! the time comes from the caller. Own code, because the known crates bring an SDK's runtime for
-//! what is a hash of a few lines; held against AWS' published test suite.
+//! what is a hash of a few lines (`aws-sigv4`), or encode paths as S3 alone wants it (`reqsign`);
+//! held against AWS' published test suite.
 
 use crate::secret::Secret;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};

@@ -1,5 +1,6 @@
 //! What the controller finds where it runs: variables that metric providers read, and its own namespace.
 
+use sluice_metrics::{AWS_VARIABLES, AwsEnvironment};
 use std::collections::BTreeMap;
 
 /// Where a pod finds its namespace.
@@ -7,22 +8,18 @@ const OWN_NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/names
 /// The namespace outside of a cluster.
 const DEFAULT_NAMESPACE: &str = "argo-rollouts";
 
-/// The variables that are read, and no others: those of Argo's controller and of AWS' tools.
-const VARIABLES: [&str; 13] = [
+/// The variables that are read, besides those of AWS' tools ([`AWS_VARIABLES`]), and no others: those of Argo's
+/// controller.
+const VARIABLES: [&str; 4] = [
     "ARGO_ROLLOUTS_PROMETHEUS_ADDRESS",
-    "AWS_ACCESS_KEY_ID",
-    "AWS_DEFAULT_REGION",
-    "AWS_ENDPOINT_URL_CLOUDWATCH",
-    "AWS_PROFILE",
-    "AWS_REGION",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "AWS_SHARED_CREDENTIALS_FILE",
     "DD_ADDRESS",
     "DD_API_KEY",
     "DD_APP_KEY",
-    "HOME",
 ];
+
+fn read() -> impl Iterator<Item = &'static str> {
+    VARIABLES.into_iter().chain(AWS_VARIABLES)
+}
 
 /// Variables and namespace, as they were at the start.
 #[derive(Clone, Default)]
@@ -35,8 +32,7 @@ pub(crate) struct Environment {
 impl Environment {
     /// That of this process.
     pub(crate) fn of_process() -> Environment {
-        let set = VARIABLES.into_iter();
-        let set = set.filter_map(|name| Some((name, std::env::var(name).ok()?)));
+        let set = read().filter_map(|name| Some((name, std::env::var(name).ok()?)));
         Environment {
             variables: set.collect(),
             namespace: own_namespace(),
@@ -54,6 +50,11 @@ impl Environment {
         self.variables.contains_key(name)
     }
 
+    /// What of it says where credentials for AWS are.
+    pub(crate) fn aws(&self) -> AwsEnvironment {
+        AwsEnvironment::new(|name| self.get(name).map(str::to_owned))
+    }
+
     #[cfg(test)]
     pub(crate) fn in_namespace(mut self, namespace: &str) -> Environment {
         namespace.clone_into(&mut self.namespace);
@@ -62,7 +63,7 @@ impl Environment {
 
     #[cfg(test)]
     pub(crate) fn with(mut self, name: &'static str, value: &str) -> Environment {
-        assert!(VARIABLES.contains(&name), "{name} is not read");
+        assert!(read().any(|read| read == name), "{name} is not read");
         self.variables.insert(name, value.to_owned());
         self
     }

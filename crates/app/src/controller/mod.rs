@@ -3,7 +3,8 @@
 //!
 //! `providers` has a file for each provider of Argo's: where its server and its credentials are, what it is
 //! asked, and what its answer is to conditions and to people, as Argo's own controller has it. `sequential` is
-//! Sluice's own analysis among Argo's providers. `kept` keeps connections, `written` writes values, `environment` has the variables that providers read.
+//! Sluice's own analysis among Argo's providers. `kept` keeps connections, `written` writes values, `environment` has the variables that providers read,
+//! `aws` says as whom requests to AWS are signed.
 //!
 //! What differs from Argo's controller on purpose: no redirection is followed, no proxy variable is read, and
 //! times without a number are passed over instead of counted as zero.
@@ -23,7 +24,9 @@ use providers::{
     web,
 };
 use sluice_kubernetes::{Answer, Answering, MEASURE_MAX, Meaning, Measure, Question};
-use sluice_metrics::{Authentication, FetchErrorKind, Query, Sample, Secrets, Server, Window};
+use sluice_metrics::{
+    Authentication, AwsCredentials, FetchErrorKind, Query, Sample, Secrets, Server, Window,
+};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -35,6 +38,7 @@ const KAYENTA_POLL: Duration = Duration::from_secs(15);
 /// All metric servers.
 pub(crate) struct Servers {
     environment: Environment,
+    aws: AwsCredentials,
     kept: Kept,
     kayenta_poll: Duration,
 }
@@ -49,6 +53,7 @@ impl Servers {
     /// Servers as they are reached from this environment.
     pub(crate) fn new(environment: Environment) -> Servers {
         Servers {
+            aws: AwsCredentials::new(environment.aws()),
             environment,
             kept: Kept::default(),
             kayenta_poll: KAYENTA_POLL,

@@ -1,9 +1,8 @@
 //! How Prometheus and web servers are shown who asks.
 
 use crate::controller::aws;
-use crate::controller::environment::Environment;
 use sluice_argo::api::{Authentication as Written, Sigv4Config, WebMetricHeader};
-use sluice_metrics::{Authentication, Secrets, Server, Text};
+use sluice_metrics::{Authentication, AwsCredentials, Secrets, Server, Text};
 
 /// Names of secrets within a source.
 const PASSWORD: &str = "password";
@@ -17,7 +16,7 @@ pub(in crate::controller) async fn put_into(
     headers: &[WebMetricHeader],
     written: &Written,
     signed: Option<&str>,
-    environment: &Environment,
+    credentials: &AwsCredentials,
 ) -> Result<Secrets, String> {
     for header in headers {
         let value = Text::Plain(header.value.clone());
@@ -69,7 +68,8 @@ pub(in crate::controller) async fn put_into(
     }
     match signed {
         Some(service) => {
-            let (authentication, secrets) = aws::signing(name, service, sigv4, environment).await?;
+            let (_, authentication, secrets) =
+                aws::signing(name, service, sigv4, credentials).await?;
             server.authentication = authentication;
             Ok(secrets)
         }

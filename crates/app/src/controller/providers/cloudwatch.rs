@@ -10,8 +10,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const NAME: &str = "cloudWatch";
-/// The variable with another address than the region's, as a VPC endpoint's.
-const ADDRESS: &str = "AWS_ENDPOINT_URL_CLOUDWATCH";
 
 pub(in crate::controller) async fn measure(
     servers: &Servers,
@@ -21,16 +19,11 @@ pub(in crate::controller) async fn measure(
     let span = duration(NAME, "interval", &metric.interval, INTERVAL)?;
     let queries = metric.metric_data_queries.iter().map(query);
     let queries = queries.collect::<Result<Vec<_>, String>>()?;
-    let environment = &servers.environment;
-    let region = aws::region(NAME, "", environment)?;
-    let suffix = if region.starts_with("cn-") { ".cn" } else { "" };
-    let mut server = Server::at(match environment.get(ADDRESS) {
-        Some(address) => address.to_owned(),
-        None => format!("https://monitoring.{region}.amazonaws.com{suffix}"),
-    });
-    server.timeout = LONG_TIMEOUT;
     let own = Sigv4Config::default();
-    let (authentication, secrets) = aws::signing(NAME, "monitoring", &own, environment).await?;
+    let (region, authentication, secrets) =
+        aws::signing(NAME, "monitoring", &own, &servers.aws).await?;
+    let mut server = Server::at(servers.aws.cloudwatch(&region));
+    server.timeout = LONG_TIMEOUT;
     server.authentication = authentication;
     let asked = Asked {
         name: NAME,

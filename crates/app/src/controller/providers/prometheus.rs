@@ -1,7 +1,6 @@
 //! Prometheus: a query now, or over a range.
 
 use super::{LONG_TIMEOUT, authentication, seconds};
-use crate::controller::environment::Environment;
 use crate::controller::{Asked, Servers, note_warnings, unexpected, valued, written};
 use sluice_argo::api::PrometheusMetric;
 use sluice_argo::condition::{Value, moment};
@@ -21,7 +20,7 @@ pub(in crate::controller) async fn measure(
     metric: &PrometheusMetric,
 ) -> Result<Answer, String> {
     let (query, window) = query(question, metric)?;
-    let (server, secrets) = server(&servers.environment, metric).await?;
+    let (server, secrets) = server(servers, metric).await?;
     let asked = Asked {
         name: NAME,
         server,
@@ -51,11 +50,11 @@ pub(in crate::controller) async fn measure(
 
 /// The server that a metric means, with its credentials.
 pub(in crate::controller) async fn server(
-    environment: &Environment,
+    servers: &Servers,
     metric: &PrometheusMetric,
 ) -> Result<(Server, Secrets), String> {
     let address = match metric.address.as_str() {
-        "" => environment.get(ADDRESS).ok_or_else(|| {
+        "" => servers.environment.get(ADDRESS).ok_or_else(|| {
             format!(
                 "{NAME}: no address is known; write `address`, or set {ADDRESS} for the controller"
             )
@@ -72,7 +71,7 @@ pub(in crate::controller) async fn server(
         &metric.headers,
         &metric.authentication,
         signed,
-        environment,
+        &servers.aws,
     )
     .await?;
     Ok((server, secrets))

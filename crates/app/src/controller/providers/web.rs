@@ -32,7 +32,7 @@ pub(in crate::controller) async fn measure(
         &metric.headers,
         &metric.authentication,
         None,
-        &servers.environment,
+        &servers.aws,
     )
     .await?;
     let asked = Asked {

@@ -170,7 +170,7 @@ async fn counter(
     config: &Config,
     query: &str,
 ) -> Result<BTreeMap<String, f64>, String> {
-    let (server, secrets) = prometheus::server(&servers.environment, &config.prometheus).await?;
+    let (server, secrets) = prometheus::server(servers, &config.prometheus).await?;
     let asked = Asked {
         name: NAME,
         server,

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod accounts;
+mod aws;
 mod real_prometheus;
 mod refused;
 pub(super) mod support;

@@ -36,6 +36,18 @@ async fn what_cannot_work_is_refused_with_cause_and_next_step() {
             &["prometheus", "set AWS_ACCESS_KEY_ID"],
         ),
         (
+            json!({"prometheus": {"address": "http://127.0.0.1:1/aps-workspaces", "query": "up", "authentication": {"sigv4": {"region": "evil.example/"}}}}),
+            &["prometheus", "`evil.example/` is no AWS region"],
+        ),
+        (
+            json!({"prometheus": {"address": "http://127.0.0.1:1/aps-workspaces", "query": "up", "authentication": {"sigv4": {"region": "eu-central-1", "profile": "shop"}}}}),
+            &[
+                "prometheus",
+                "no profile `shop`",
+                "AWS_SHARED_CREDENTIALS_FILE",
+            ],
+        ),
+        (
             json!({"prometheus": {"address": "http://127.0.0.1:1", "query": "up", "rangeQuery": {"start": "yesterday", "end": "now()", "step": "1m"}}}),
             &["prometheus", "rangeQuery.start `yesterday`"],
         ),
@@ -105,12 +117,9 @@ async fn what_cannot_work_is_refused_with_cause_and_next_step() {
         ),
         (json!({}), &["errors", "names no provider"]),
     ] {
-        let answer = measure(
-            Environment::default(),
-            &metric(provider.clone()),
-            &Cluster::default(),
-        )
-        .await;
+        let environment = Environment::default().with("AWS_EC2_METADATA_DISABLED", "true");
+        let metric = metric(provider.clone());
+        let answer = measure(environment, &metric, &Cluster::default()).await;
         let error = answer.expect_err(&provider.to_string());
         for part in said {
             assert!(error.contains(part), "{provider}: no {part:?} in: {error}");
