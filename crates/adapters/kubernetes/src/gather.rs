@@ -13,7 +13,7 @@ use sluice_argo::api::{
 };
 use sluice_argo::rollout::{
     MANAGED_BY, Pod, ReplicaSet, Service, Workload, World, candidate_name, needs_pods,
-    selector_text, service_names,
+    selector_text, service_names, template_beside_workload,
 };
 use sluice_argo::template::without_odd_amounts;
 use sluice_model::time::Timestamp;
@@ -53,6 +53,7 @@ pub(crate) async fn world<A: Api>(
     gathered
         .versions
         .extend(version.map(|version| (key, version)));
+    gathered.world.problem = template_beside_workload(&rollout);
     gathered.world.workload = resolve(cache, &mut rollout, &mut gathered.missing);
     gathered.world.left_out = without_odd_amounts(&mut rollout.spec.template);
     let replica_sets: Vec<ReplicaSet> = cache.owned(&uid, &REPLICA_SET);

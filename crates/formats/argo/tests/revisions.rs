@@ -3,7 +3,9 @@
 
 use serde_json::{Value, json};
 use sluice_argo::api::{Rollout, RolloutStatus};
-use sluice_argo::rollout::{ReplicaSet, Workload, World, Write, candidate_name, decide};
+use sluice_argo::rollout::{
+    ReplicaSet, Workload, World, Write, candidate_name, decide, template_beside_workload,
+};
 use sluice_argo::template::without_odd_amounts;
 use sluice_model::time::Timestamp;
 
@@ -223,6 +225,19 @@ fn an_amount_that_is_none_is_left_out_and_told_once() {
     world.rollout.status.observed_generation = "1".to_owned();
     let decision = decide(&world, NOW);
     assert_eq!(decision.writes.iter().filter_map(warning).count(), 0);
+}
+
+/// Argo's end-to-end test `TestWorkloadRefTemplate`.
+#[test]
+fn a_template_beside_a_workload_is_refused() {
+    let mut both = rollout(template());
+    assert_eq!(template_beside_workload(&both), None);
+    let reference = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"});
+    both.spec.workload_ref = serde_json::from_value(reference).unwrap();
+    let problem = template_beside_workload(&both).unwrap();
+    assert!(problem.contains("template must be empty for workload reference rollout"));
+    both.spec.template = serde_json::from_value(json!({})).unwrap();
+    assert_eq!(template_beside_workload(&both), None);
 }
 
 /// What only an API server that knows no types would let in.

@@ -96,8 +96,6 @@ async fn written(key: &Key, object: &Value, rollout: Option<Value>) -> Vec<Value
     let reconciler = Reconciler {
         api: &server,
         cache: &cache,
-        selectors: &Selectors::default(),
-        labelled: &Labelled::default(),
         events: &events,
         instance_id: "",
         tell: &|_| {},

@@ -45,6 +45,7 @@ pub use services::service_names;
 pub use status::selector_text;
 pub use step_hash::step_hash;
 pub use traffic::Routing;
+pub use validity::template_beside_workload;
 pub use world::*;
 pub use write::*;
 

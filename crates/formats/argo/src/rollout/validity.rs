@@ -87,6 +87,18 @@ pub(super) fn warn_of_what_is_left_out(turn: &mut Turn<'_>) {
     }
 }
 
+/// What is wrong with a Rollout that has a template beside the workload that it refers to, before the workload's is put
+/// into it. Argo's clients know the message.
+#[must_use]
+pub fn template_beside_workload(rollout: &Rollout) -> Option<String> {
+    let template = &rollout.spec.template;
+    let has_one = !template.labels().is_empty() || !template.annotations().is_empty();
+    (rollout.spec.workload_ref.is_some() && has_one).then(|| {
+        "spec.template: template must be empty for workload reference rollout; remove spec.template or spec.workloadRef"
+            .to_owned()
+    })
+}
+
 /// Where the Rollout's own template has what is left out. A workload's template is not the Rollout's to change.
 pub(super) fn left_out_of_own_template(world: &World) -> Vec<String> {
     if world.rollout.spec.workload_ref.is_some() {

@@ -75,8 +75,8 @@ pub(super) fn workload_ref(spec: &RolloutSpec, found: &mut Problems) {
     let Some(reference) = &spec.workload_ref else {
         return;
     };
-    // Argo's lint calls this an error; its controller rolls the workload's template out, and so objects
-    // with both exist.
+    // A controller refuses it ([`crate::rollout::template_beside_workload`]), and validates the Rollout with the
+    // workload's template in it: here the two cannot be told apart.
     if !spec.template.labels().is_empty() || !spec.template.annotations().is_empty() {
         found.warning(
             "workload-ref",
