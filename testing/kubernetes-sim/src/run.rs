@@ -245,6 +245,7 @@ impl Run {
             instance_id: String::new(),
             workers: 2,
             routers: RouterVersions::default(),
+            notifications: None,
         };
         let metrics = Arc::new(Metrics {
             world: Arc::clone(&self.world),

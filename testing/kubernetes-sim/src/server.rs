@@ -7,7 +7,7 @@ use crate::weather::Fault;
 use crate::world::World;
 use futures_util::{Stream, stream};
 use serde_json::Value;
-use sluice_kubernetes::api::{Api, ApiError, Feed, Key, Notice, Page, Patch, Reason};
+use sluice_kubernetes::api::{Api, ApiError, Feed, Key, Notice, Page, Patch, Reason, Selection};
 use sluice_kubernetes::resource::{ANALYSIS_RUN, EVENT, POD, REPLICA_SET, Resource};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -281,7 +281,7 @@ impl Feed for Connection {
     async fn page(
         &self,
         resource: &Resource,
-        _namespace: Option<&str>,
+        _: Selection<'_>,
         after: Option<&str>,
     ) -> Result<Page, ApiError> {
         let target = after.unwrap_or_default();
@@ -294,7 +294,7 @@ impl Feed for Connection {
     async fn watch(
         &self,
         resource: &Resource,
-        _namespace: Option<&str>,
+        _: Selection<'_>,
         version: u64,
     ) -> Result<impl Stream<Item = Result<Notice, ApiError>> + Send + use<>, ApiError> {
         let controller = self.controller;

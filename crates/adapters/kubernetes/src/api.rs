@@ -82,20 +82,29 @@ pub trait Api: Send + Sync + 'static {
     fn evict(&self, pod: &Key) -> impl Future<Output = Result<(), ApiError>> + Send;
 }
 
+/// Which objects of a kind are listed and watched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Selection<'a> {
+    /// Those of a namespace; of all when absent.
+    pub namespace: Option<&'a str>,
+    /// Those with a name; all when absent.
+    pub name: Option<&'a str>,
+}
+
 /// What the cache is filled from.
 pub trait Feed: Send + Sync + 'static {
-    /// A page of all objects of a kind: the first, or the one after a page's `next`.
+    /// A page of the selected objects of a kind: the first, or the one after a page's `next`.
     fn page(
         &self,
         resource: &Resource,
-        namespace: Option<&str>,
+        selection: Selection<'_>,
         after: Option<&str>,
     ) -> impl Future<Output = Result<Page, ApiError>> + Send;
-    /// Everything that happens to objects of a kind after a version, until the server ends it.
+    /// Everything that happens to the selected objects of a kind after a version, until the server ends it.
     fn watch(
         &self,
         resource: &Resource,
-        namespace: Option<&str>,
+        selection: Selection<'_>,
         version: u64,
     ) -> impl Future<
         Output = Result<impl Stream<Item = Result<Notice, ApiError>> + Send + use<Self>, ApiError>,

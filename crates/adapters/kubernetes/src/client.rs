@@ -1,6 +1,6 @@
 //! A cluster's API server, over kube's client.
 
-use crate::api::{Api, ApiError, Feed, Key, Notice, Page, Patch, Reason};
+use crate::api::{Api, ApiError, Feed, Key, Notice, Page, Patch, Reason, Selection};
 use crate::leadership::Leadership;
 use crate::limit::Limit;
 use crate::requests::{Requests, Verb};
@@ -189,6 +189,14 @@ fn path_of(key: &Key) -> String {
     )
 }
 
+/// What asks for the objects with a name alone.
+fn named(selection: Selection<'_>) -> String {
+    let name = selection.name.map(encoded);
+    name.map_or_else(String::new, |name| {
+        format!("&fieldSelector=metadata.name%3D{name}")
+    })
+}
+
 fn encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -288,10 +296,14 @@ impl Feed for ClusterApi {
     async fn page(
         &self,
         resource: &Resource,
-        namespace: Option<&str>,
+        selection: Selection<'_>,
         after: Option<&str>,
     ) -> Result<Page, ApiError> {
-        let mut path = format!("{}?limit={PAGE}", resource.path(namespace));
+        let mut path = format!(
+            "{}?limit={PAGE}{}",
+            resource.path(selection.namespace),
+            named(selection)
+        );
         if let Some(after) = after {
             path = format!("{path}&continue={}", encoded(after));
         }
@@ -316,15 +328,16 @@ impl Feed for ClusterApi {
     async fn watch(
         &self,
         resource: &Resource,
-        namespace: Option<&str>,
+        selection: Selection<'_>,
         version: u64,
     ) -> Result<impl Stream<Item = Result<Notice, ApiError>> + Send + use<>, ApiError> {
         if let Some(limit) = &self.limit {
             limit.wait().await;
         }
         let path = format!(
-            "{}?watch=true&allowWatchBookmarks=true&resourceVersion={version}&timeoutSeconds={WATCH_SECONDS}",
-            resource.path(namespace)
+            "{}?watch=true&allowWatchBookmarks=true&resourceVersion={version}&timeoutSeconds={WATCH_SECONDS}{}",
+            resource.path(selection.namespace),
+            named(selection)
         );
         let request = Request::get(path)
             .body(Vec::new())

@@ -6,6 +6,7 @@ use crate::limit::Limit;
 use crate::loops::{Loops, Scope, Wanted};
 use crate::measure::Measure;
 use crate::metrics::Scrape;
+use crate::notify::Notifications;
 use crate::routing::RouterVersions;
 use crate::serve::{self, ServeError, Serving, Source};
 use sluice_model::time::Timestamp;
@@ -29,6 +30,8 @@ pub struct Options {
     pub election: Option<Election>,
     /// How fast requests to the API server may follow each other; as fast as they can when absent.
     pub rate: Option<Rate>,
+    /// Whether and how it notifies.
+    pub notifications: Option<Notifications>,
 }
 
 /// How fast requests may follow each other. Those for the election are not held up.
@@ -80,6 +83,7 @@ impl Controller {
             instance_id: options.instance_id,
             workers: options.workers,
             routers: options.routers,
+            notifications: options.notifications,
         };
         let (loops, wanted) = Loops::new(api.clone(), scope, source, now);
         let controller = Controller {

@@ -60,10 +60,11 @@ impl Events {
         (events, Outlet(receiver))
     }
 
-    /// Puts an event about an object. It is sent later; when too many wait, it is dropped.
-    pub(crate) fn record(&self, about: &Key, uid: &str, event: Event) {
+    /// Puts an event about an object. It is sent later; when too many wait, it is dropped. False when it is the
+    /// same warning again.
+    pub(crate) fn record(&self, about: &Key, uid: &str, event: Event) -> bool {
         if event.warning && self.is_repeated(about, &event) {
-            return;
+            return false;
         }
         tracing::info!(%about, reason = event.reason, message = event.message, "event");
         self.metrics.recorded(about, &event);
@@ -78,6 +79,7 @@ impl Events {
             let dropped = self.dropped.fetch_add(1, Ordering::Relaxed) + 1;
             tracing::warn!(dropped, "too many events wait; one is dropped");
         }
+        true
     }
 }
 
@@ -113,6 +115,15 @@ impl Outlet {
                 tracing::warn!(about = %recorded.about, %cause, "an event was not taken");
             }
         }
+    }
+}
+
+#[cfg(test)]
+impl Outlet {
+    /// The messages of the events that were recorded so far.
+    pub(crate) fn recorded(&mut self) -> Vec<String> {
+        let events = std::iter::from_fn(|| self.0.try_recv().ok());
+        events.map(|recorded| recorded.event.message).collect()
     }
 }
 

@@ -3,7 +3,7 @@
 //! `sluice_argo::rollout` decides; this crate knows the cluster and does what was decided. Read `controller`
 //! for how it begins and ends, [`loops`](Loops) for what runs meanwhile, `gather` and `reconcile` for one look
 //! at a Rollout, `cache` for what is known, `watch` for how it becomes known, `leadership` for who acts, `metrics` and
-//! `serve` for what others see of it.
+//! `serve` for what others see of it, `notify` for messages about it.
 //!
 //! [`Controller`] is for a real cluster. [`Loops`] are the same without a connection and a lead: with another
 //! [`api::Api`] and [`api::Feed`] they run in simulations.
@@ -24,6 +24,7 @@ mod lookup;
 mod loops;
 mod measure;
 mod metrics;
+mod notify;
 mod pods;
 mod queue;
 mod reconcile;
@@ -41,5 +42,6 @@ pub use leadership::Election;
 pub use lookup::{Lookup, Reading, SecretKeys};
 pub use loops::{Loops, Scope, Wanted};
 pub use measure::{Answer, Answering, MEASURE_MAX, Meaning, Measure, Question};
+pub use notify::{Deliver, Delivering, DeliveryError, Notifications};
 pub use routing::RouterVersions;
 pub use serve::{ServeError, Serving};

@@ -2,19 +2,20 @@
 //! object each. It knows the API server as `Api` and `Feed` only, so that simulations run the same loops.
 
 use crate::analysis::Analyst;
-use crate::api::{Api, Feed, Key};
+use crate::api::{Api, Feed, Key, Selection};
 use crate::cache::Cache;
 use crate::events::Events;
 use crate::experiment::{self, Refusals};
 use crate::measure::Measure;
 use crate::metrics::{Metrics, Scrape, Told};
+use crate::notify::{Notifications, Notifier, Post, SENDERS};
 use crate::pods::Labelled;
 use crate::queue::{Outcome, Queue};
 use crate::reconcile::Reconciler;
 use crate::release;
 use crate::resource::{
-    ANALYSIS_RUN, ANALYSIS_TEMPLATE, CLUSTER_ANALYSIS_TEMPLATE, EXPERIMENT, REPLICA_SET, ROLLOUT,
-    Resource, SERVICE,
+    ANALYSIS_RUN, ANALYSIS_TEMPLATE, CLUSTER_ANALYSIS_TEMPLATE, CONFIG_MAP, EXPERIMENT,
+    REPLICA_SET, ROLLOUT, Resource, SECRET, SERVICE,
 };
 use crate::routing::{self, RouterVersions};
 use crate::selectors::Selectors;
@@ -38,6 +39,12 @@ const WATCHED: [Resource; 7] = [
     ANALYSIS_TEMPLATE,
     CLUSTER_ANALYSIS_TEMPLATE,
 ];
+/// What is watched for notifications.
+const OF_NOTIFICATIONS: [Resource; 2] = [CONFIG_MAP, SECRET];
+/// How long the first looks wait until it is known what notifications there are.
+const NOTIFICATIONS_SYNC_MAX: Duration = Duration::from_secs(10);
+/// How long a stopping controller waits for notifications: who leads next waits as long.
+const NOTIFICATIONS_STOP_MAX: Duration = Duration::from_secs(5);
 /// How long a stopping controller waits for what it is writing.
 const STOP_MAX: Duration = Duration::from_secs(10);
 
@@ -57,6 +64,8 @@ pub struct Scope {
     pub workers: usize,
     /// The API versions of routers' objects.
     pub routers: RouterVersions,
+    /// Whether and how it notifies.
+    pub notifications: Option<Notifications>,
 }
 
 /// What runs in a controller that leads.
@@ -75,6 +84,7 @@ pub struct Loops<A> {
     wanted: tokio::sync::mpsc::UnboundedSender<Resource>,
     clock: fn() -> Timestamp,
     metrics: Arc<Metrics>,
+    notifier: Option<Notifier>,
     /// Since when it runs.
     since: OnceLock<Instant>,
 }
@@ -143,8 +153,10 @@ impl<A: Api + Feed + Clone> Loops<A> {
             measurements: Arc::default(),
             clock,
         };
+        let notifier = scope.notifications.clone().map(Notifier::new);
         let loops = Loops {
             api,
+            notifier,
             scope,
             analyst,
             cache: Cache::default(),
@@ -178,6 +190,16 @@ impl<A: Api + Feed + Clone> Loops<A> {
         for resource in WATCHED {
             self.watch(resource);
         }
+        let mut senders = JoinSet::new();
+        if self.notifier.is_some() {
+            for resource in OF_NOTIFICATIONS {
+                self.watch(resource);
+            }
+            for _ in 0..SENDERS {
+                let (loops, events) = (Arc::clone(self), Arc::clone(&events));
+                senders.spawn(async move { loops.send(&events).await });
+            }
+        }
         for _ in 0..self.scope.workers.max(1) {
             let loops = Arc::clone(self);
             let events = Arc::clone(&events);
@@ -195,6 +217,16 @@ impl<A: Api + Feed + Clone> Loops<A> {
         };
         watches.shutdown().await;
         tasks.shutdown().await;
+        if let Some(notifier) = &self.notifier {
+            if tokio::time::timeout(NOTIFICATIONS_STOP_MAX, notifier.emptied())
+                .await
+                .is_err()
+            {
+                let left = notifier.waiting();
+                tracing::warn!(left, "notifications were not sent in time; they are lost");
+            }
+            senders.shutdown().await;
+        }
         drop(events);
         if tokio::time::timeout(STOP_MAX, outlet).await.is_err() {
             tracing::warn!("events were not sent in time");
@@ -208,6 +240,7 @@ impl<A: Api + Feed + Clone> Loops<A> {
             cache: &self.cache,
             queue: &self.queue,
             metrics: &self.metrics,
+            notifier: self.notifier.as_ref(),
             instance_id: &self.scope.instance_id,
         })
     }
@@ -245,11 +278,34 @@ impl<A: Api + Feed + Clone> Loops<A> {
     }
 
     async fn follow(&self, resource: Resource) {
-        let namespace = self.scope.namespace.as_deref();
-        watch::watch(&self.api, &self.cache, resource, namespace, |seen| {
+        let of_notifications = self.notifier.as_ref();
+        let watched = of_notifications.and_then(|notifier| notifier.watched(&resource));
+        let selection = match watched {
+            Some((namespace, name)) => Selection {
+                namespace,
+                name: Some(name),
+            },
+            None => Selection {
+                namespace: self.scope.namespace.as_deref(),
+                name: None,
+            },
+        };
+        watch::watch(&self.api, &self.cache, resource, selection, |seen| {
             self.saw(&seen);
         })
         .await;
+    }
+
+    async fn send(&self, events: &Events) {
+        if let Some(notifier) = &self.notifier {
+            let post = Post {
+                events,
+                metrics: &self.metrics,
+                queue: &self.queue,
+                clock: self.clock,
+            };
+            notifier.send_all(&post).await;
+        }
     }
 
     /// Whoever is concerned is looked at.
@@ -257,6 +313,14 @@ impl<A: Api + Feed + Clone> Loops<A> {
         if seen.key.resource == ROLLOUT {
             self.refer(&seen.key);
             self.queue.add(seen.key.clone());
+            return;
+        }
+        if OF_NOTIFICATIONS.contains(&seen.key.resource) {
+            let notifier = self.notifier.iter();
+            for rollout in notifier.flat_map(|notifier| notifier.concerned(&self.cache, &seen.key))
+            {
+                self.queue.add(rollout);
+            }
             return;
         }
         if seen.key.resource == ANALYSIS_RUN || seen.key.resource == EXPERIMENT {
@@ -315,9 +379,20 @@ impl<A: Api + Feed + Clone> Loops<A> {
         })
     }
 
+    /// Whether it is known what notifications there are. Rollouts do not wait for it for long: it may be forbidden.
+    fn knows_notifications(&self) -> bool {
+        self.notifier.is_none()
+            || OF_NOTIFICATIONS
+                .iter()
+                .all(|resource| self.cache.is_synced(resource) || self.cache.is_refused(resource))
+    }
+
     async fn work(&self, events: &Events) {
         // What is not known yet must not be taken for missing.
-        while self.unknown_kinds().next().is_some() {
+        let patience = Instant::now() + NOTIFICATIONS_SYNC_MAX;
+        while self.unknown_kinds().next().is_some()
+            || !self.knows_notifications() && Instant::now() < patience
+        {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         loop {
@@ -332,6 +407,8 @@ impl<A: Api + Feed + Clone> Loops<A> {
                 instance_id: &self.scope.instance_id,
                 routers: &self.scope.routers,
                 tell: &tell,
+                metrics: &self.metrics,
+                notifier: self.notifier.as_ref(),
             };
             let begun = Instant::now();
             let look = if key.resource == ROLLOUT {
@@ -353,6 +430,9 @@ impl<A: Api + Feed + Clone> Loops<A> {
                 self.metrics.looked(&key, begun.elapsed(), failed);
             } else {
                 self.metrics.forget(&key);
+                if let Some(notifier) = &self.notifier {
+                    notifier.forget(&key);
+                }
             }
             self.queue.finish(&key, look.outcome);
         }

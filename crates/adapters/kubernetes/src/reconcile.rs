@@ -4,6 +4,8 @@ use crate::api::{Api, ApiError, Key, Patch, Reason};
 use crate::cache::{Cache, Change, key_of, version_of};
 use crate::events::Events;
 use crate::gather;
+use crate::metrics::Metrics;
+use crate::notify::{Notifier, Told};
 use crate::pods::Labelled;
 use crate::queue::Outcome;
 use crate::resource::{ANALYSIS_RUN, EXPERIMENT, REPLICA_SET, Resource, SERVICE, workload};
@@ -31,6 +33,9 @@ pub(crate) struct Reconciler<'a, A> {
     pub(crate) routers: &'a RouterVersions,
     /// Hears of every write, as of every change that is watched.
     pub(crate) tell: &'a (dyn Fn(Seen) + Send + Sync),
+    pub(crate) metrics: &'a Metrics,
+    /// Who notifies, if anybody does.
+    pub(crate) notifier: Option<&'a Notifier>,
 }
 
 /// How looking at a Rollout ended, and what has to be watched before it can be looked at.
@@ -85,6 +90,8 @@ struct Pass {
     /// already, but not to the decision.
     versions: HashMap<Key, u64>,
     now: Timestamp,
+    /// The events of this look.
+    told: Told,
 }
 
 impl<A: Api> Reconciler<'_, A> {
@@ -139,23 +146,45 @@ impl<A: Api> Reconciler<'_, A> {
             versions: gathered.versions,
             world: gathered.world,
             now,
+            told: Told::default(),
         };
         let decision = rollout::decide(&pass.world, now);
-        let mut changed = false;
-        for write in decision.writes {
-            changed |= self.write(key, &mut pass, write).await?;
-        }
-        if changed {
+        let written = self.write_all(key, &mut pass, decision.writes).await;
+        let told = std::mem::take(&mut pass.told);
+        let rollout = &pass.world.rollout;
+        let notifies_at = self.notify(key, rollout, told, written.is_err(), now).await;
+        if written? {
             return Ok(Look::again());
         }
         let wait = decision.wake_at.map(|at| at.since(now));
+        let wait = wait.into_iter().chain(notifies_at).min();
         Ok(Look::done(wait))
+    }
+
+    async fn write_all(
+        &self,
+        key: &Key,
+        pass: &mut Pass,
+        writes: Vec<Write>,
+    ) -> Result<bool, ApiError> {
+        let mut changed = false;
+        for write in writes {
+            changed |= self.write(key, pass, write).await?;
+        }
+        Ok(changed)
+    }
+
+    /// Records an event of the Rollout that is looked at.
+    fn record(&self, key: &Key, pass: &mut Pass, event: Event) -> bool {
+        let uid = &pass.world.rollout.metadata.uid;
+        let is_fresh = self.events.record(key, uid, event.clone());
+        pass.told.push(event, is_fresh);
+        is_fresh
     }
 
     /// Writes; true when something is different now.
     async fn write(&self, key: &Key, pass: &mut Pass, write: Write) -> Result<bool, ApiError> {
         let namespace = key.namespace.as_str();
-        let uid = &pass.world.rollout.metadata.uid;
         match write {
             Write::DefaultReplicas { remove } if remove.is_empty() => {
                 let patch = json!({"spec": {"replicas": 1}});
@@ -183,6 +212,7 @@ impl<A: Api> Reconciler<'_, A> {
             Write::AdoptReplicaSet { name, operations } => {
                 let present = self.api.get(key).await?;
                 let metadata = &present["metadata"];
+                let uid = &pass.world.rollout.metadata.uid;
                 if metadata["uid"] != uid.as_str() || !metadata["deletionTimestamp"].is_null() {
                     return Err(ApiError::new(
                         Reason::Conflict,
@@ -204,7 +234,7 @@ impl<A: Api> Reconciler<'_, A> {
                 let target = Key::new(SERVICE, namespace, &name);
                 self.patch_known(pass, &target, None, patch).await
             }
-            Write::Route(routing) => self.route(key, &pass.world, &routing).await,
+            Write::Route(routing) => self.route(key, pass, &routing).await,
             Write::SyncPods {
                 replica_set,
                 existing,
@@ -233,7 +263,7 @@ impl<A: Api> Reconciler<'_, A> {
             Write::ScaleWorkload(replicas) => self.scale_workload(&pass.world, replicas).await,
             Write::Status(status) => self.write_status(key, pass, *status).await,
             Write::Event(event) => {
-                self.events.record(key, uid, event);
+                self.record(key, pass, event);
                 Ok(false)
             }
             Write::Completed(duration) => {
@@ -271,7 +301,7 @@ impl<A: Api> Reconciler<'_, A> {
                     pass.now,
                 );
                 if status != pass.noted {
-                    self.events.record(key, &rollout.metadata.uid, event);
+                    self.record(key, pass, event);
                     self.write_status(key, pass, status).await?;
                 }
                 Err(cause)
@@ -352,8 +382,8 @@ impl<A: Api> Reconciler<'_, A> {
     }
 
     /// Has every router that the Rollout names express the routing.
-    async fn route(&self, key: &Key, world: &World, routing: &Routing) -> Result<bool, ApiError> {
-        let routers = routing::routers(&world.rollout, routing, self.routers);
+    async fn route(&self, key: &Key, pass: &mut Pass, routing: &Routing) -> Result<bool, ApiError> {
+        let routers = routing::routers(&pass.world.rollout, routing, self.routers);
         let split = routing::split(routing);
         let mut changed = false;
         for _ in 0..SPLIT_ROUNDS {
@@ -376,7 +406,7 @@ impl<A: Api> Reconciler<'_, A> {
                     reason: "TrafficRoutingError".to_owned(),
                     message: problem.to_string(),
                 };
-                self.events.record(key, &world.rollout.metadata.uid, event);
+                self.record(key, pass, event);
                 return Err(ApiError::new(Reason::Refused, problem.to_string()));
             }
             if changes.complete {

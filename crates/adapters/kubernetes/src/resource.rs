@@ -109,7 +109,9 @@ pub const SERVICE: Resource = Resource::new("", "v1", "Service", "services");
 pub const POD: Resource = Resource::new("", "v1", "Pod", "pods");
 /// Jobs that are measurements.
 pub const JOB: Resource = Resource::new("batch", "v1", "Job", "jobs");
-/// Secrets: read where they are needed, never watched.
+/// ConfigMaps: those of notifications are watched.
+pub const CONFIG_MAP: Resource = Resource::new("", "v1", "ConfigMap", "configmaps");
+/// Secrets: read where they are needed; those of notifications are watched.
 pub const SECRET: Resource = Resource::new("", "v1", "Secret", "secrets");
 /// Events.
 pub const EVENT: Resource = Resource::new("", "v1", "Event", "events");

@@ -1,6 +1,6 @@
 //! Keeps the cache up to date: everything of a kind is listed once, and watched from there.
 
-use crate::api::{ApiError, Feed, Key, Notice, Page, Reason};
+use crate::api::{ApiError, Feed, Key, Notice, Page, Reason, Selection};
 use crate::cache::{Cache, Change, key_of, version_of};
 use crate::resource::Resource;
 use futures_util::{StreamExt, pin_mut};
@@ -30,15 +30,15 @@ pub(crate) async fn watch(
     api: &impl Feed,
     cache: &Cache,
     resource: Resource,
-    namespace: Option<&str>,
+    selection: Selection<'_>,
     tell: impl Fn(Seen),
 ) {
     let mut wait = BACKOFF_MIN;
     loop {
-        match list(api, cache, &resource, namespace, &tell).await {
+        match list(api, cache, &resource, selection, &tell).await {
             Ok(version) => {
                 wait = BACKOFF_MIN;
-                follow(api, cache, &resource, namespace, version, &tell).await;
+                follow(api, cache, &resource, selection, version, &tell).await;
             }
             Err(cause) => {
                 if cause.reason == Reason::Refused {
@@ -65,14 +65,14 @@ async fn list(
     api: &impl Feed,
     cache: &Cache,
     resource: &Resource,
-    namespace: Option<&str>,
+    selection: Selection<'_>,
     tell: &impl Fn(Seen),
 ) -> Result<u64, ApiError> {
     let mut seen = HashSet::new();
     let mut version = 0;
     let mut after: Option<String> = None;
     loop {
-        let page: Page = match api.page(resource, namespace, after.as_deref()).await {
+        let page: Page = match api.page(resource, selection, after.as_deref()).await {
             Ok(page) => page,
             // A kind that the cluster does not know has no objects.
             Err(cause) if cause.reason == Reason::NotFound && after.is_none() => Page {
@@ -112,12 +112,12 @@ async fn follow(
     api: &impl Feed,
     cache: &Cache,
     resource: &Resource,
-    namespace: Option<&str>,
+    selection: Selection<'_>,
     mut version: u64,
     tell: &impl Fn(Seen),
 ) {
     loop {
-        let events = match api.watch(resource, namespace, version).await {
+        let events = match api.watch(resource, selection, version).await {
             Ok(events) => events,
             Err(cause) => {
                 tracing::warn!(kind = %resource.kind, %cause, "a watch cannot begin; everything is listed again");

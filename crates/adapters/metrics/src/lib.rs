@@ -85,4 +85,5 @@ pub use sample::{Answer, Element, Point, Sample, Series};
 pub use secret::{Secret, Secrets, Text};
 pub use server::{Authentication, Server, TIMEOUT_MAX, Tls};
 pub use source::Source;
+pub use tls::http_client;
 pub use transport::REQUESTS_AT_ONCE_MAX;

@@ -26,6 +26,19 @@ const IDLE_CONNECTIONS_MAX: usize = 1;
 /// closes it just when it is to be used again.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// A client as sources have it, for others of this controller who speak to servers outside: no redirections, no proxy
+/// of the environment, certificates of this machine, or any. Reads them, so it may block for a moment.
+///
+/// # Errors
+/// There are no trusted certificates.
+pub fn http_client(insecure: bool) -> Result<reqwest::Client, FetchError> {
+    let tls = Tls {
+        insecure,
+        ..Tls::default()
+    };
+    client(&tls, true)
+}
+
 /// A client for one source. Reads the machine's certificates, so it may block for a moment.
 ///
 /// # Errors

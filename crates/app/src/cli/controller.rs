@@ -3,8 +3,10 @@
 use super::args::{ControllerArgs, LogFormat, LogLevel};
 use super::failure::{Exit, Failure};
 use super::serve::{log_at, log_messages_as, serving_runtime};
-use crate::controller::{Environment, Servers};
-use sluice_kubernetes::{ConnectError, Controller, Election, Ended, Options, Rate, connect};
+use crate::controller::{Environment, Servers, Services};
+use sluice_kubernetes::{
+    ConnectError, Controller, Election, Ended, Notifications, Options, Rate, connect,
+};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -56,6 +58,11 @@ async fn run(args: ControllerArgs) -> Result<ExitCode, Failure> {
         named => named,
     };
     let elects = args.leader_elect.unwrap_or(in_pod);
+    let notifications = Notifications {
+        namespace: own_namespace.clone(),
+        self_service: args.self_service_notification_enabled,
+        deliver: Arc::new(Services::default()),
+    };
     let election = elects.then(|| Election {
         namespace: args.leader_elect_namespace.unwrap_or(own_namespace),
         name: args
@@ -76,6 +83,7 @@ async fn run(args: ControllerArgs) -> Result<ExitCode, Failure> {
             per_second,
             burst: args.burst,
         }),
+        notifications: Some(notifications),
     };
     let servers = Servers::new(environment);
     let (controller, wanted) = Controller::new(client, options, Arc::new(servers));

@@ -66,7 +66,7 @@ fn run(cli: Cli, output: Output) -> Result<ExitCode, Failure> {
         Command::Up(args) => return serve::up(global, args),
         Command::Demo(args) => return serve::demo(args, output),
         Command::DemoService(args) => return serve::demo_service(args),
-        Command::Controller(args) => return controller::controller(args),
+        Command::Controller(args) => return controller::controller(*args),
         Command::Lint(args) => document::lint(args, output)?,
         Command::Plan(args) => document::plan(args, output)?,
         Command::Simulate(args) => simulate::simulate(args, output)?,

@@ -4,7 +4,7 @@
 //! `providers` has a file for each provider of Argo's: where its server and its credentials are, what it is
 //! asked, and what its answer is to conditions and to people, as Argo's own controller has it. `sequential` is
 //! Sluice's own analysis among Argo's providers. `kept` keeps connections, `written` writes values, `environment` has the variables that providers read,
-//! `aws` says as whom requests to AWS are signed.
+//! `aws` says as whom requests to AWS are signed, `notifications` takes messages to Slack and to webhooks.
 //!
 //! What differs from Argo's controller on purpose: no redirection is followed, no proxy variable is read, and
 //! times without a number are passed over instead of counted as zero.
@@ -12,6 +12,7 @@
 mod aws;
 mod environment;
 mod kept;
+mod notifications;
 mod providers;
 mod sequential;
 #[cfg(test)]
@@ -31,6 +32,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub(crate) use environment::Environment;
+pub(crate) use notifications::Services;
 
 /// Between two looks whether Kayenta is done, as Argo has it.
 const KAYENTA_POLL: Duration = Duration::from_secs(15);

@@ -20,6 +20,7 @@ pub mod document;
 pub mod event;
 pub mod experiment;
 mod go_json;
+pub mod notification;
 pub mod rollout;
 pub mod template;
 pub mod translation;

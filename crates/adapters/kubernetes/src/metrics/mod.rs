@@ -14,6 +14,7 @@ pub(crate) use recorded::Metrics;
 pub(crate) use text::{CONTENT_TYPE, Family, as_float};
 
 use crate::cache::Cache;
+use crate::notify::Notifier;
 use crate::queue::Queue;
 use crate::requests::{REQUESTS, Requests};
 use crate::resource::{ANALYSIS_RUN, EXPERIMENT, ROLLOUT};
@@ -31,6 +32,7 @@ pub(crate) struct Told<'a> {
     pub(crate) cache: &'a Cache,
     pub(crate) queue: &'a Queue,
     pub(crate) metrics: &'a Metrics,
+    pub(crate) notifier: Option<&'a Notifier>,
     pub(crate) instance_id: &'a str,
 }
 
@@ -41,6 +43,7 @@ impl Scrape {
             cache,
             queue,
             metrics,
+            notifier,
             instance_id,
         } = told;
         metrics.keep_only(|key| cache.version(key).is_some());
@@ -55,6 +58,11 @@ impl Scrape {
         scrape.add(metrics.objects(&ANALYSIS_RUN), &recorded::RUNS);
         scrape.add(analyses::templates(cache), &analyses::TEMPLATES);
         scrape.add(queue.states(), &queue::QUEUES);
+        let outboxes = notifier.iter().map(|notifier| recorded::Outbox {
+            waiting: notifier.waiting(),
+            dropped: notifier.dropped(),
+        });
+        scrape.add(outboxes.collect(), &recorded::OUTBOX);
         scrape
     }
 

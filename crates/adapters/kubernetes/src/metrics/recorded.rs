@@ -42,6 +42,9 @@ struct OfObject {
     looks: Histogram,
     failures: u64,
     events: Vec<CountedEvent>,
+    notifications: Vec<CountedNotification>,
+    /// Seconds that it took to send one; absent before the first.
+    sending: Option<Histogram>,
 }
 
 #[derive(Clone, Debug)]
@@ -51,12 +54,23 @@ struct CountedEvent {
     count: u64,
 }
 
+/// Notifications of one cause.
+#[derive(Clone, Debug)]
+struct CountedNotification {
+    warning: bool,
+    reason: String,
+    sent: u64,
+    failed: u64,
+}
+
 impl Default for OfObject {
     fn default() -> Self {
         OfObject {
             looks: Histogram::new(&LOOK_BOUNDS),
             failures: 0,
             events: Vec::new(),
+            notifications: Vec::new(),
+            sending: None,
         }
     }
 }
@@ -103,6 +117,46 @@ impl Metrics {
             }),
             None => tracing::debug!(%key, reason = event.reason, "too many kinds of events"),
         }
+    }
+
+    /// A notification about a Rollout was sent, or could not be, after some time.
+    pub(crate) fn notified(
+        &self,
+        key: &Key,
+        warning: bool,
+        reason: &str,
+        was_sent: bool,
+        took: Duration,
+    ) {
+        let mut recorded = self.lock();
+        let object = recorded.objects.entry(key.clone()).or_default();
+        let sending = object
+            .sending
+            .get_or_insert_with(|| Histogram::new(&LOOK_BOUNDS));
+        sending.observe(took.as_secs_f64());
+        let known = object
+            .notifications
+            .iter()
+            .position(|known| known.warning == warning && known.reason == reason);
+        let place = match known {
+            Some(place) => place,
+            None if object.notifications.len() < REASONS_MAX => {
+                object.notifications.push(CountedNotification {
+                    warning,
+                    reason: reason.to_owned(),
+                    sent: 0,
+                    failed: 0,
+                });
+                object.notifications.len() - 1
+            }
+            None => {
+                tracing::debug!(%key, reason, "too many kinds of notifications");
+                return;
+            }
+        };
+        let counted = &mut object.notifications[place];
+        counted.sent += u64::from(was_sent);
+        counted.failed += u64::from(!was_sent);
     }
 
     /// A rollout ended.
@@ -189,8 +243,39 @@ macro_rules! failures {
     };
 }
 
+/// Labels of what has a type and a reason.
+fn by_reason<'a>(key: &'a Key, warning: bool, reason: &'a str) -> [(&'static str, &'a str); 4] {
+    let kind = if warning { "Warning" } else { "Normal" };
+    [
+        ("namespace", &*key.namespace),
+        ("name", &*key.name),
+        ("type", kind),
+        ("reason", reason),
+    ]
+}
+
+/// Notifications on their way.
+pub(crate) struct Outbox {
+    pub(crate) waiting: usize,
+    pub(crate) dropped: u64,
+}
+
+/// What is told of them; Argo's controller has no queue for them.
+pub(crate) const OUTBOX: [Family<Outbox>; 2] = [
+    Family::gauge(
+        "sluice_notifications_waiting",
+        "Notifications that wait or are being sent.",
+        |outbox, samples| samples.put(&[], as_float(outbox.waiting as u64)),
+    ),
+    Family::counter(
+        "sluice_notifications_dropped_total",
+        "Notifications that found no room.",
+        |outbox, samples| samples.put(&[], as_float(outbox.dropped)),
+    ),
+];
+
 /// What is counted for Rollouts.
-pub(crate) const ROLLOUTS: [Family<Counted>; 3] = [
+pub(crate) const ROLLOUTS: [Family<Counted>; 6] = [
     looks!("rollout_reconcile", "Rollouts"),
     failures!("rollout_reconcile_error", "Rollouts"),
     Family::counter(
@@ -198,14 +283,46 @@ pub(crate) const ROLLOUTS: [Family<Counted>; 3] = [
         "Events of Rollouts.",
         |Counted(key, object), samples| {
             for event in &object.events {
-                let kind = if event.warning { "Warning" } else { "Normal" };
-                let labels = [
-                    ("namespace", &*key.namespace),
-                    ("name", &*key.name),
-                    ("type", kind),
-                    ("reason", &*event.reason),
-                ];
+                let labels = by_reason(key, event.warning, &event.reason);
                 samples.put(&labels, as_float(event.count));
+            }
+        },
+    ),
+    Family::counter(
+        "notification_send_success",
+        "Notifications that were sent.",
+        |Counted(key, object), samples| {
+            for counted in object
+                .notifications
+                .iter()
+                .filter(|counted| counted.sent > 0)
+            {
+                let labels = by_reason(key, counted.warning, &counted.reason);
+                samples.put(&labels, as_float(counted.sent));
+            }
+        },
+    ),
+    Family::counter(
+        "notification_send_error",
+        "Notifications that could not be sent.",
+        |Counted(key, object), samples| {
+            for counted in object
+                .notifications
+                .iter()
+                .filter(|counted| counted.failed > 0)
+            {
+                let labels = by_reason(key, counted.warning, &counted.reason);
+                samples.put(&labels, as_float(counted.failed));
+            }
+        },
+    ),
+    Family::histogram(
+        "notification_send",
+        "Seconds that it took to send notifications, tries included.",
+        |Counted(key, object), samples| {
+            if let Some(sending) = &object.sending {
+                let labels = [("namespace", &*key.namespace), ("name", &*key.name)];
+                samples.put_histogram(&labels, sending);
             }
         },
     ),

@@ -40,6 +40,7 @@ impl Known {
             cache: &self.cache,
             queue: &self.queue,
             metrics: &self.metrics,
+            notifier: None,
             instance_id: "",
         });
         scrape.collect()

@@ -107,6 +107,8 @@ async fn look_and_tell(server: &Server, events: &Events) -> Look {
         instance_id: "",
         routers: &RouterVersions::default(),
         tell: &|_| {},
+        metrics: &Metrics::default(),
+        notifier: None,
     };
     let key = Key::new(ROLLOUT, "shop", "web");
     reconciler.rollout(&key, Timestamp(1_000)).await
@@ -144,6 +146,8 @@ async fn what_an_api_server_does_not_store_is_no_change() {
         instance_id: "",
         routers: &RouterVersions::default(),
         tell: &|_| {},
+        metrics: &Metrics::default(),
+        notifier: None,
     };
     let key = Key::new(ROLLOUT, "shop", "web");
     let patch = Patch::Merge(json!({"status": {"duration": {}}}));

@@ -3,6 +3,7 @@
 use super::*;
 use crate::cache::Cache;
 use crate::events::Events;
+use crate::metrics::Metrics;
 use crate::pods::Labelled;
 use crate::routing::RouterVersions;
 use crate::selectors::Selectors;
@@ -100,8 +101,8 @@ async fn written(key: &Key, object: &Value, rollout: Option<Value>) -> Vec<Value
         instance_id: "",
         tell: &|_| {},
         routers: &RouterVersions::default(),
-        selectors: &Selectors::default(),
-        labelled: &Labelled::default(),
+        metrics: &Metrics::default(),
+        notifier: None,
     };
     for _ in 0..2 {
         let look = reconciler.marked(key).await;

@@ -49,6 +49,7 @@ impl Source for Pretended {
             cache: &self.cache,
             queue: &self.queue,
             metrics: &self.metrics,
+            notifier: None,
             instance_id: "",
         });
         scrape.with_process(&self.requests, 1.0)

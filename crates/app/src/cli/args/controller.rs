@@ -31,6 +31,10 @@ pub(crate) struct ControllerArgs {
     #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
     pub(crate) instance_id: String,
 
+    /// Notify by a ConfigMap and Secret of a Rollout's own namespace as well, beside the controller's
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, hide_default_value = true, hide_possible_values = true, action = ArgAction::Set, value_name = "BOOL")]
+    pub(crate) self_service_notification_enabled: bool,
+
     /// Let one of several controllers act, the one that holds a Lease [default: true in a pod, false elsewhere]
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true, action = ArgAction::Set, value_name = "BOOL")]
     pub(crate) leader_elect: Option<bool>,

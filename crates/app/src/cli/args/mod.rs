@@ -305,7 +305,7 @@ Example:
 Example:
   sluice crds | kubectl apply -f -
   sluice controller --kubeconfig ~/.kube/config --leader-elect")]
-    Controller(ControllerArgs),
+    Controller(Box<ControllerArgs>),
 
     /// Print the Kubernetes definitions of Argo Rollouts' kinds, for kubectl
     #[command(after_help = "\

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod aws;
+mod notifications;
 mod real_prometheus;
 mod refused;
 pub(super) mod support;

@@ -3,7 +3,7 @@
 use super::ConditionError;
 use super::syntax::{Binary, Kind, Node};
 use super::value::Value;
-use super::{functions, operators, predicates};
+use super::{functions, methods, operators, predicates};
 use sluice_model::time::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,11 +30,20 @@ impl From<ConditionError> for Stop {
 
 /// What an evaluation needs and has left.
 pub(super) struct Machine<'a> {
-    result: &'a Value,
+    given: Given<'a>,
     now: Timestamp,
     steps: u64,
     variables: Vec<(&'a str, Value)>,
     elements: Vec<Element>,
+}
+
+/// What an expression is over.
+#[derive(Clone, Copy)]
+pub(super) enum Given<'a> {
+    /// `result`, a measurement.
+    Result(&'a Value),
+    /// Names with their values; any other name is nothing.
+    Names(&'a BTreeMap<String, Value>),
 }
 
 /// The element at hand in a predicate.
@@ -46,9 +55,9 @@ pub(super) struct Element {
 }
 
 /// Computes a checked expression.
-pub(super) fn run(node: &Node, result: &Value, now: Timestamp) -> Result<Value, ConditionError> {
+pub(super) fn run(node: &Node, given: Given<'_>, now: Timestamp) -> Result<Value, ConditionError> {
     let mut machine = Machine {
-        result,
+        given,
         now,
         steps: MAX_STEPS,
         variables: Vec::new(),
@@ -107,6 +116,25 @@ impl<'a> Machine<'a> {
                 }
                 functions::call(self, node.at, name, &given)
             }
+            Kind::Method {
+                of,
+                name,
+                arguments,
+            } => {
+                // `time` is no value, but where two functions are.
+                let receiver = match &of.kind {
+                    Kind::Name(module) if module == "time" => None,
+                    _ => Some(self.of(of)?),
+                };
+                let mut given = Vec::with_capacity(arguments.len());
+                for argument in arguments {
+                    given.push(self.of(argument)?);
+                }
+                match receiver {
+                    None => methods::of_time(self.now, node.at, name, &given),
+                    Some(receiver) => methods::call(node.at, &receiver, name, &given),
+                }
+            }
             Kind::Each {
                 name,
                 over,
@@ -144,9 +172,12 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// What was measured.
+    /// What was measured; nothing where nothing is.
     pub(super) fn result(&self) -> &Value {
-        self.result
+        match self.given {
+            Given::Result(result) => result,
+            Given::Names(_) => &Value::Nil,
+        }
     }
 
     /// When the evaluation takes place.
@@ -213,17 +244,19 @@ impl<'a> Machine<'a> {
     }
 
     fn name(&self, at: usize, name: &str) -> Result<Value, Stop> {
-        if name == "result" {
-            return Ok(self.result.clone());
+        if let ("result", Given::Result(result)) = (name, self.given) {
+            return Ok(result.clone());
         }
         let variable = self
             .variables
             .iter()
             .rev()
             .find(|(known, _)| *known == name);
-        variable
-            .map(|(_, value)| value.clone())
-            .ok_or_else(|| error(at, format!("there is nothing called `{name}`")))
+        match (variable, self.given) {
+            (Some((_, value)), _) => Ok(value.clone()),
+            (None, Given::Names(names)) => Ok(names.get(name).cloned().unwrap_or(Value::Nil)),
+            (None, Given::Result(_)) => Err(error(at, format!("there is nothing called `{name}`"))),
+        }
     }
 
     fn element(&self, at: usize, name: &str) -> Result<Value, Stop> {

@@ -3,7 +3,8 @@
 //! The language is expr (the Go module that Argo uses, v1.17.8), as far as a condition has use for it:
 //! operators, indexing and slicing, `?.`, `??`, `?:`, `let`, predicates with `#`, pipes, its functions over
 //! numbers, texts and collections, and Argo's own `asInt`, `asFloat`, `isNaN`, `isInf`, `isNil` and
-//! `default`. It has no methods, time zones or byte texts, and reads no clock: `now()` is given.
+//! `default`. It has no time zones or byte texts, and reads no clock: `now()` is given. Triggers of notifications
+//! are such an [`Expression`] over other names, and have methods of times.
 //!
 //! Differences on purpose: a number beyond 64 bits becomes the nearest whole number (Go leaves it to the
 //! machine, where an infinity may become the least number there is); `x or true` computes `x`; `findIndex` of
@@ -15,7 +16,9 @@
 //! `strings`. Length, depth and steps are bounded: an expression cannot take the controller with it.
 
 mod evaluate;
+mod expression;
 mod functions;
+mod methods;
 mod operators;
 mod parser;
 mod predicates;
@@ -27,10 +30,12 @@ mod types;
 mod value;
 
 use crate::api::AnalysisPhase;
+use evaluate::Given;
 use sluice_model::time::Timestamp;
 use std::fmt;
 use types::Type;
 
+pub use expression::Expression;
 pub use value::{Value, go_float};
 
 /// What is wrong with an expression.
@@ -107,7 +112,7 @@ pub fn moment(text: &str, now: Timestamp) -> Result<Timestamp, ConditionError> {
 fn yielded(text: &str, result: &Value, now: Timestamp) -> Result<Value, ConditionError> {
     let node = parser::parse(text)?;
     types::check(&node, Type::of(result))?;
-    evaluate::run(&node, result, now)
+    evaluate::run(&node, Given::Result(result), now)
 }
 
 /// What a measurement is by a metric's conditions; an empty text is no condition. With one of them, it is

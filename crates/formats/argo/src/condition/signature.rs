@@ -121,6 +121,10 @@ pub(super) const FUNCTIONS: [Signature; 52] = [
     function("date", 1, &[TEXT, TEXT, TEXT], Gives::Time),
 ];
 
+/// Argo's own functions, which only conditions of metrics have.
+pub(super) const OF_MEASUREMENTS: [&str; 6] =
+    ["asInt", "asFloat", "isNaN", "isInf", "isNil", "default"];
+
 /// Functions of Go's implementation that have no use in a condition, and that Sluice does not compute.
 pub(super) const NOT_COMPUTED: [&str; 10] = [
     "toJSON",

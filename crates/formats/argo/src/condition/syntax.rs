@@ -46,6 +46,12 @@ pub(super) enum Kind {
         name: String,
         arguments: Vec<Node>,
     },
+    /// `of.name(arguments…)`.
+    Method {
+        of: Box<Node>,
+        name: String,
+        arguments: Vec<Node>,
+    },
     /// A function that runs a predicate for each element: the array, the predicate, and what follows.
     Each {
         name: &'static str,
@@ -76,6 +82,7 @@ impl Node {
             | Kind::Element(_) => Vec::new(),
             Kind::Array(items) | Kind::Sequence(items) => items.iter().collect(),
             Kind::Call { arguments, .. } => arguments.iter().collect(),
+            Kind::Method { of, arguments, .. } => std::iter::once(&**of).chain(arguments).collect(),
             Kind::Map(entries) => entries
                 .iter()
                 .flat_map(|(key, value)| [key, value])

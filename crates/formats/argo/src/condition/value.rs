@@ -102,6 +102,29 @@ impl From<Vec<Value>> for Value {
     }
 }
 
+impl Value {
+    /// An object of Kubernetes: its whole numbers stay whole.
+    #[must_use]
+    pub fn of_object(json: &serde_json::Value) -> Self {
+        match json {
+            serde_json::Value::Number(number) => match number.as_i64() {
+                Some(whole) => Value::Int(whole),
+                None => Value::Float(as_f64(number)),
+            },
+            serde_json::Value::Array(items) => {
+                Value::Array(items.iter().map(Value::of_object).collect())
+            }
+            serde_json::Value::Object(entries) => Value::Map(Arc::new(
+                entries
+                    .iter()
+                    .map(|(key, value)| (key.clone(), Value::of_object(value)))
+                    .collect(),
+            )),
+            other => Value::from(other.clone()),
+        }
+    }
+}
+
 impl From<serde_json::Value> for Value {
     /// JSON's numbers are all broken ones.
     fn from(json: serde_json::Value) -> Self {

@@ -188,12 +188,16 @@ impl Parser {
         };
         self.next += 1;
         if self.is("(") {
-            return Err(ConditionError::new(
+            let arguments = self.list("(", ")")?;
+            let of = Box::new(node);
+            return self.node(
                 at,
-                format!(
-                    "values have no methods such as `{name}()`; call a function of the expression"
-                ),
-            ));
+                Kind::Method {
+                    of,
+                    name,
+                    arguments,
+                },
+            );
         }
         let (of, in_chain) = match node {
             Node {

@@ -1,7 +1,9 @@
 //! Calls of functions, with and without predicates.
 
 use super::super::ConditionError;
-use super::super::signature::{FUNCTIONS, Gives, NOT_COMPUTED, Signature, accepts, describe};
+use super::super::signature::{
+    FUNCTIONS, Gives, NOT_COMPUTED, OF_MEASUREMENTS, Signature, accepts, describe,
+};
 use super::super::syntax::{Kind, Node, PREDICATES};
 use super::{Checker, Type, meant};
 
@@ -17,11 +19,15 @@ impl<'a> Checker<'a> {
         for argument in arguments {
             given.push(self.of(argument)?);
         }
-        let Some(signature) = FUNCTIONS.iter().find(|function| function.name == name) else {
+        let is_there = |name: &str| self.result.is_some() || !OF_MEASUREMENTS.contains(&name);
+        let mut functions = FUNCTIONS.iter();
+        let known = functions.find(|function| function.name == name && is_there(name));
+        let Some(signature) = known else {
             if NOT_COMPUTED.contains(&name) {
                 return error(format!("{name}() is not computed in conditions"));
             }
             let known = FUNCTIONS.iter().map(|function| function.name);
+            let known = known.filter(|name| is_there(name));
             let known = known.chain(PREDICATES.iter().map(|(known, ..)| *known));
             return error(format!(
                 "there is no function `{name}`{}",
@@ -46,6 +52,31 @@ impl<'a> Checker<'a> {
                 _ => Type::Unknown,
             },
         })
+    }
+
+    pub(super) fn method(
+        &mut self,
+        at: usize,
+        of: &'a Node,
+        name: &str,
+        arguments: &'a [Node],
+    ) -> Result<Type, ConditionError> {
+        if self.result.is_some() {
+            let cause = format!(
+                "values have no methods such as `{name}()`; call a function of the expression"
+            );
+            return Err(ConditionError::new(at, cause));
+        }
+        for argument in arguments {
+            self.of(argument)?;
+        }
+        match self.of(of)? {
+            Type::Unknown | Type::Time | Type::Duration => Ok(Type::Unknown),
+            other => {
+                let cause = format!("{} has no method `{name}`", other.word());
+                Err(ConditionError::new(at, cause))
+            }
+        }
     }
 
     pub(super) fn each(

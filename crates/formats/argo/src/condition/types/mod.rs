@@ -85,6 +85,15 @@ impl Type {
 
 /// Checks an expression over a `result` of this type; the type of what it yields.
 pub(super) fn check(node: &Node, result: Type) -> Result<Type, ConditionError> {
+    check_with(node, Some(result))
+}
+
+/// Checks an expression over names that are not known yet; the type of what it yields.
+pub(super) fn check_open(node: &Node) -> Result<Type, ConditionError> {
+    check_with(node, None)
+}
+
+fn check_with(node: &Node, result: Option<Type>) -> Result<Type, ConditionError> {
     let mut checker = Checker {
         result,
         variables: Vec::new(),
@@ -94,7 +103,8 @@ pub(super) fn check(node: &Node, result: Type) -> Result<Type, ConditionError> {
 }
 
 struct Checker<'a> {
-    result: Type,
+    /// The type of `result`; `None` where any name may stand.
+    result: Option<Type>,
     variables: Vec<(&'a str, Type)>,
     /// Of each predicate around: its function, and the type of the element at hand.
     elements: Vec<(&'static str, Type)>,
@@ -170,6 +180,11 @@ impl<'a> Checker<'a> {
                 of
             }
             Kind::Call { name, arguments } => return self.call(node.at, name, arguments),
+            Kind::Method {
+                of,
+                name,
+                arguments,
+            } => return self.method(node.at, of, name, arguments),
             Kind::Each {
                 name,
                 over,
@@ -207,7 +222,7 @@ impl<'a> Checker<'a> {
     }
 
     fn is_taken(&self, name: &str) -> bool {
-        name == "result"
+        name == "result" && self.result.is_some()
             || self.variables.iter().any(|(known, _)| *known == name)
             || FUNCTIONS.iter().any(|function| function.name == name)
             || PREDICATES.iter().any(|(known, ..)| *known == name)
@@ -215,8 +230,8 @@ impl<'a> Checker<'a> {
     }
 
     fn name(&self, at: usize, name: &str) -> Result<Type, ConditionError> {
-        if name == "result" {
-            return Ok(self.result.clone());
+        if let ("result", Some(result)) = (name, &self.result) {
+            return Ok(result.clone());
         }
         if let Some((_, found)) = self
             .variables
@@ -225,6 +240,9 @@ impl<'a> Checker<'a> {
             .find(|(known, _)| *known == name)
         {
             return Ok(found.clone());
+        }
+        if self.result.is_none() {
+            return Ok(Type::Unknown);
         }
         let known = self.variables.iter().map(|(known, _)| *known);
         Err(ConditionError::new(
