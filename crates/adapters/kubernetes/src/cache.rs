@@ -152,8 +152,6 @@ impl Cache {
             .collect()
     }
 
-    /// Whether all objects of a kind have been listed once.
-    #[must_use]
     /// Whether a kind could not be listed when it was last tried, because that is not allowed.
     pub(crate) fn is_refused(&self, resource: &Resource) -> bool {
         self.read().refused.contains(resource)
@@ -164,6 +162,8 @@ impl Cache {
         self.write().refused.insert(resource.clone());
     }
 
+    /// Whether all objects of a kind have been listed once.
+    #[must_use]
     pub(crate) fn is_synced(&self, resource: &Resource) -> bool {
         self.read().synced.contains(resource)
     }

@@ -101,6 +101,8 @@ async fn written(key: &Key, object: &Value, rollout: Option<Value>) -> Vec<Value
         instance_id: "",
         tell: &|_| {},
         routers: &RouterVersions::default(),
+        selectors: &Selectors::default(),
+        labelled: &Labelled::default(),
         metrics: &Metrics::default(),
         notifier: None,
     };
