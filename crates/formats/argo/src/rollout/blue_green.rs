@@ -37,8 +37,10 @@ fn lead_back(turn: &mut Turn<'_>, strategy: &BlueGreenStrategy) {
 /// Whether the new side has the pods that it should have before the switch.
 fn is_ready(turn: &Turn<'_>) -> bool {
     let wanted = scaling::preview(turn);
-    turn.new_pods()
-        .is_some_and(|pods| pods.desired == wanted && pods.available == wanted)
+    turn.new_set().is_some_and(|set| {
+        let pods = set.pods();
+        set.is_counted() && pods.desired == wanted && pods.available == wanted
+    })
 }
 
 /// Whether nothing has to be waited for: it goes back, it is promoted in full, or it is active already.

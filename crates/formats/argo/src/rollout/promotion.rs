@@ -20,11 +20,12 @@ pub(super) fn due(turn: &Turn<'_>) -> Option<String> {
 
 fn of_canary(turn: &Turn<'_>) -> Option<String> {
     let canary = turn.strategy()?;
-    let new = turn.new_pods()?;
+    let set = turn.new_set()?;
+    let new = set.pods();
     let replicas = turn.replicas();
     let threshold = canary.replica_progress_threshold.as_ref();
     let has_pods = new.available >= replicas || is_progress_reached(threshold, Some(new), replicas);
-    if turn.is_aborted() || !has_pods {
+    if turn.is_aborted() || !set.is_counted() || !has_pods {
         return None;
     }
     if turn.rollout.status.promote_full {

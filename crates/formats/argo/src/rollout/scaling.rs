@@ -126,13 +126,9 @@ pub(super) fn is_reached(turn: &Turn<'_>, weights: Option<&TrafficWeights>) -> b
     )
 }
 
-/// Whether some pods were not counted since their number last changed. Who is available may have ended then: a
-/// ReplicaSet that shrank and grew again has fewer pods than its last count says.
+/// Whether some pods were not counted since their number last changed.
 pub(super) fn has_old_counts(turn: &Turn<'_>) -> bool {
-    turn.sets.iter().any(|set| {
-        let generation = set.metadata.generation.unwrap_or(0);
-        set.status.observed_generation < generation
-    })
+    turn.sets.iter().any(|set| !set.is_counted())
 }
 
 /// The count that a canary's ReplicaSet gets now. Without a router, pods are given up on new counts only.

@@ -63,7 +63,8 @@ pub(super) fn ensure(turn: &mut Turn<'_>, name: &str, set: Option<usize>, needs_
         return;
     }
     let is_foreign = service.managed_by.is_none();
-    if needs_pods && (is_foreign && !set.is_available() || set.status.available_replicas <= 0) {
+    let has_pods = set.is_counted() && set.status.available_replicas > 0;
+    if needs_pods && (is_foreign && !set.is_available() || !has_pods) {
         return;
     }
     switch(turn, name, &hash);

@@ -222,7 +222,13 @@ impl ReplicaSet {
 
     /// Whether it has pods, and as many as it should have are available.
     pub(super) fn is_available(&self) -> bool {
-        self.desired() > 0 && self.status.available_replicas >= self.desired()
+        self.desired() > 0 && self.is_counted() && self.status.available_replicas >= self.desired()
+    }
+
+    /// Whether its pods were counted since their number last changed. Who is available may have ended then: a
+    /// ReplicaSet that shrank and grew again has fewer pods than its last count says.
+    pub(super) fn is_counted(&self) -> bool {
+        self.status.observed_generation >= self.metadata.generation.unwrap_or(0)
     }
 
     /// When it was created.
