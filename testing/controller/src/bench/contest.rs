@@ -9,7 +9,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde::Serialize;
 use serde_json::json;
-use sluice_cluster::{Cluster, ClusterName, Variant};
+use sluice_cluster::{Cluster, ClusterName, Variant, wait_until};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -108,9 +108,10 @@ fn prepare(cluster: &Cluster, programs: &Programs) -> Result<()> {
     std::fs::write(definitions.path(), programs.definitions()?)?;
     let path = definitions.path().display().to_string();
     cluster.kubectl(&["apply", "--server-side", "-f", &path])?;
-    let established = ["--for=condition=Established", "--timeout=60s"];
-    let kinds = ["wait", "crd/rollouts.argoproj.io"];
-    cluster.kubectl(&[&kinds[..], &established[..]].concat())?;
+    wait_until("the kind Rollout", START_MAX, || {
+        let listed = cluster.kubectl(&["get", "rollouts"]);
+        Ok(listed.err().map(|why| why.to_string()))
+    })?;
     for namespace in [NAMESPACE, LEASE_NAMESPACE] {
         let metadata = json!({"name": namespace});
         cluster.apply(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}))?;
