@@ -14,6 +14,9 @@ use std::path::PathBuf;
 /// The tests' names, in crates of testing/. The last one runs the product's program.
 const TESTS: [&str; 2] = ["cluster", "controller"];
 
+/// The tests that need Argo's controller have this in their names.
+const WITH_ARGO: &str = "takeover";
+
 pub(super) fn installs() -> Result<Option<String>> {
     if cluster::obstacle().is_some() {
         return Ok(None);
@@ -46,11 +49,14 @@ pub(super) fn run(context: &Context<'_>) -> Result<Tally> {
     }
     let mut tally = Tally::default();
     for test in TESTS {
-        let arguments = ["--test", test, "--", "--ignored"];
+        let mut arguments = vec!["--test", test, "--", "--ignored"];
+        if argo.is_err() {
+            arguments.extend(["--skip", WITH_ARGO]);
+        }
         tally.add(&rust::test(context, &arguments, &[("PATH", &path)])?);
     }
     if let Err(why) = argo {
-        tally.add(&Tally::skip("the controller beside Argo's", &why));
+        tally.add(&Tally::skip("taking over from Argo's controller", &why));
     }
     Ok(tally)
 }

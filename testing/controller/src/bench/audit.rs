@@ -26,6 +26,13 @@ impl Requests {
         idle.map(|(_, count)| count).sum()
     }
 
+    /// Counts these too.
+    pub(crate) fn add(&mut self, more: Requests) {
+        for (what, count) in more.0 {
+            *self.0.entry(what).or_default() += count;
+        }
+    }
+
     /// The others.
     #[must_use]
     pub fn of_work(&self) -> u64 {

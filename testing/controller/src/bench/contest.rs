@@ -9,7 +9,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde::Serialize;
 use serde_json::json;
-use sluice_cluster::{Cluster, ClusterName, Variant};
+use sluice_cluster::{Cluster, ClusterName, Variant, wait_until};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -20,8 +20,11 @@ const START_MAX: Duration = Duration::from_secs(60);
 /// How long all Rollouts may take at least, and what each of them adds.
 const HEALTHY_MAX: Duration = Duration::from_secs(180);
 const HEALTHY_MAX_EACH: Duration = Duration::from_millis(500);
-/// What a controller still does after all are Healthy belongs to what went before.
-const AFTERMATH: Duration = Duration::from_secs(15);
+/// What a controller still does after all are Healthy, such as sending events, belongs to what went before: until it asked for
+/// nothing during this long,
+const QUIET: Duration = Duration::from_secs(15);
+/// or this is over.
+const AFTERMATH_MAX: Duration = Duration::from_secs(600);
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How often it is told how far it is.
 const TELL_EVERY: Duration = Duration::from_secs(15);
@@ -105,9 +108,10 @@ fn prepare(cluster: &Cluster, programs: &Programs) -> Result<()> {
     std::fs::write(definitions.path(), programs.definitions()?)?;
     let path = definitions.path().display().to_string();
     cluster.kubectl(&["apply", "--server-side", "-f", &path])?;
-    let established = ["--for=condition=Established", "--timeout=60s"];
-    let kinds = ["wait", "crd/rollouts.argoproj.io"];
-    cluster.kubectl(&[&kinds[..], &established[..]].concat())?;
+    wait_until("the kind Rollout", START_MAX, || {
+        let listed = cluster.kubectl(&["get", "rollouts"]);
+        Ok(listed.err().map(|why| why.to_string()))
+    })?;
     for namespace in [NAMESPACE, LEASE_NAMESPACE] {
         let metadata = json!({"name": namespace});
         cluster.apply(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}))?;
@@ -165,9 +169,9 @@ impl<'a> Contest<'a> {
 
         let began = Instant::now();
         (self.tell)(&format!("creating {rollouts} Rollouts"));
-        let written = load::create(&self.client, rollouts).await?;
+        let written = load::create(&self.client, rollouts, self.tell).await?;
         let healthy = self.until_healthy(&written).await?;
-        self.pass(AFTERMATH).await?;
+        self.until_quiet().await?;
         let creating = self.meter.lap()?;
 
         (self.tell)(&format!("nothing changes for {idle_seconds} s"));
@@ -178,7 +182,7 @@ impl<'a> Contest<'a> {
         let update_began = Instant::now();
         let written = load::update(&self.client, updates).await?;
         let updated = self.until_healthy(&written).await?;
-        self.pass(AFTERMATH).await?;
+        self.until_quiet().await?;
         let updating = self.meter.lap()?;
         let (rss_peak, pss_peak) = self.meter.peaks()?;
         Ok(Measured {
@@ -249,6 +253,26 @@ impl<'a> Contest<'a> {
                 );
             }
             self.pass(LOOK_EVERY).await?;
+        }
+    }
+
+    /// Waits until the controller does nothing more.
+    async fn until_quiet(&mut self) -> Result<()> {
+        let began = Instant::now();
+        self.meter.working()?;
+        loop {
+            self.pass(QUIET).await?;
+            let requests = self.meter.working()?;
+            if requests == 0 {
+                return Ok(());
+            }
+            let seconds = began.elapsed().as_secs();
+            (self.tell)(&format!(
+                "all are Healthy since {seconds} s; {requests} requests lately"
+            ));
+            if began.elapsed() > AFTERMATH_MAX {
+                return Ok(());
+            }
         }
     }
 

@@ -18,6 +18,9 @@ const SEED: u64 = 7;
 /// Environment variables of each pod that are another Rollout's own.
 const VARIABLES: usize = 8;
 
+/// After how many it is told how far it is.
+const TELL_EVERY: u32 = 500;
+
 const JSON: &str = "application/json";
 const MERGE_PATCH: &str = "application/merge-patch+json";
 
@@ -120,8 +123,15 @@ fn path() -> String {
 ///
 /// # Errors
 /// When the API server refuses one.
-pub(crate) async fn create(client: &Client, count: u32) -> Result<Vec<Written>> {
+pub(crate) async fn create(
+    client: &Client,
+    count: u32,
+    tell: &(dyn Fn(&str) + Sync),
+) -> Result<Vec<Written>> {
     let writes = (0..count).map(|index| async move {
+        if index > 0 && index.is_multiple_of(TELL_EVERY) {
+            tell(&format!("{index} of {count} are created"));
+        }
         let request = Request::post(path()).header(http::header::CONTENT_TYPE, JSON);
         let body = rollout(index).to_string().into_bytes();
         send(client, name(index), request.body(body)?).await

@@ -31,6 +31,8 @@ pub struct Used {
 pub(crate) struct Meter {
     process: u32,
     log: AuditLog,
+    /// Requests since the last lap that were read already.
+    requests: Requests,
     began: Instant,
     cpu_before: f64,
     pss_peak: u64,
@@ -43,6 +45,7 @@ impl Meter {
         Self {
             process,
             log: AuditLog::new(audit_log),
+            requests: Requests::default(),
             began: Instant::now(),
             cpu_before: 0.0,
             pss_peak: 0,
@@ -67,13 +70,22 @@ impl Meter {
         Ok(usage)
     }
 
+    /// How many requests were made since the last look at them that an idle controller does not make.
+    pub(crate) fn working(&mut self) -> Result<u64> {
+        let new = self.log.since_last()?;
+        let working = new.of_work();
+        self.requests.add(new);
+        Ok(working)
+    }
+
     /// What was used since the last call; from now on it counts anew.
     pub(crate) fn lap(&mut self) -> Result<Used> {
         let usage = self.look()?;
+        self.working()?;
         let used = Used {
             seconds: self.began.elapsed().as_secs_f64(),
             cpu_seconds: usage.cpu_seconds - self.cpu_before,
-            requests: self.log.since_last()?,
+            requests: std::mem::take(&mut self.requests),
             rss: usage.rss,
             pss: usage.pss,
         };

@@ -198,7 +198,8 @@ has one replica, a template of its own of about 2 KB, and a canary of two steps:
   Where a column says *unlimited* Argo's runs with `--qps=10000 --burst=20000`, and where one says *limited* Sluice's with `--qps=40 --burst=80` for all it asks.
 - **Memory** is from `/proc/PID/smaps_rollup` at the end of each time; RSS has the program's own pages in it, PSS a part of those that are shared. The peak of RSS is the
   kernel's (`VmHWM`), the peak of PSS the highest of looks each second.
-- **Processor time** is user and system time of the process, from `/proc/PID/stat`. The time of creating and of updating ends 15 s after all are Healthy.
+- **Processor time** is user and system time of the process, from `/proc/PID/stat`. The time of creating and of updating ends when all are Healthy and the
+  controller asked for nothing during 15 s, or after 10 minutes.
 - **Requests** are counted by the API server, from its audit log: the controller is a user of its own. A watch counts when it begins. Argo's controller
   looks at everything again every 15 minutes, which is rarely within the time that nothing changes here; Sluice's has no such time.
 - **Time to the new ReplicaSet** is from sending the change of the spec until a watch of the benchmark's own shows the ReplicaSet; 8 changes are sent at a time.

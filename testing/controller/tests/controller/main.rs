@@ -6,6 +6,7 @@ mod kills;
 mod roles;
 mod scaling;
 mod support;
+mod takeover;
 
 use serde_json::{Value, json};
 use sluice_cluster::{Cluster, ClusterName, Variant};
