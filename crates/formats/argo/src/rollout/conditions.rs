@@ -143,11 +143,12 @@ fn waits_on_purpose(turn: &Turn<'_>) -> bool {
     at_step || paused
 }
 
-/// Whether old ReplicaSets still keep their pods for a while.
+/// Whether old ReplicaSets still keep their pods for a while. One that an abort left without pods may keep its deadline.
 fn waits_for_old_pods(turn: &Turn<'_>) -> bool {
-    turn.others()
-        .iter()
-        .any(|at| !turn.sets[*at].deadline_text().is_empty())
+    turn.others().iter().any(|at| {
+        let set = &turn.sets[*at];
+        set.desired() > 0 && !set.deadline_text().is_empty()
+    })
 }
 
 /// Aborts a rollout that got nowhere for too long, where the Rollout asks for it. One that is promoted
