@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use serde_json::{Value, json};
-use sluice_argo::api::Rollout;
+use sluice_argo::api::{Rollout, Time};
 use sluice_argo::rollout::{ReplicaSet, Service, World, Write, decide, step_hash};
 use sluice_model::time::Timestamp;
 
@@ -464,12 +464,29 @@ fn a_deadline_that_has_passed_asks_for_no_look() {
     old.metadata
         .annotations
         .insert("scale-down-deadline".to_owned(), deadline);
-    let world = world(
+    let mut world = world(
         done,
         vec![old, set("new", 5, 5)],
         &[("stable", "new"), ("canary", "new")],
     );
-    assert_eq!(decide(&world, NOW).wake_at, Some(NOW.shifted(30 * 60_000)));
+    for _ in 0..5 {
+        let status = decide(&world, NOW)
+            .writes
+            .into_iter()
+            .find_map(|write| match write {
+                Write::Status(status) => Some(*status),
+                _ => None,
+            });
+        let Some(status) = status else { break };
+        world.rollout.status = status;
+    }
+    let decision = decide(&world, NOW);
+    assert!(
+        matches!(&decision.writes[..], [Write::Route(_)]),
+        "there is nothing to do but to wait: {:?}",
+        decision.writes
+    );
+    assert_eq!(decision.wake_at, Some(NOW.shifted(30 * 60_000)));
 }
 
 /// Whether a decision changes the number of a ReplicaSet's pods.
@@ -478,4 +495,43 @@ fn is_scaled(world: &World, set: &str) -> bool {
         matches!(write, Write::PatchReplicaSet { name, operations }
             if name == set && operations.iter().any(|it| it["path"] == "/spec/replicas"))
     })
+}
+
+/// Argo's end-to-end test `TestBlueGreenDuration_RollbackInsideWindow`: three revisions within one second.
+#[test]
+fn a_rollback_within_the_window_is_known_among_revisions_of_one_second() {
+    let strategy = json!({"blueGreen": {
+        "activeService": "active", "previewService": "preview", "autoPromotionEnabled": false,
+    }});
+    let active = json!({"activeSelector": "stable", "previewSelector": "new"});
+    let status = json!({"stableRS": "stable", "blueGreen": active});
+    let mut back = rollout(strategy, status);
+    back.spec.rollback_window = serde_json::from_value(json!({"revisions": 1})).unwrap();
+    let revision = |name: &str, revision: &str, history: Option<&str>| {
+        let mut set = set(name, 5, 5);
+        set.metadata.creation_timestamp = Some(Time(NOW));
+        let annotations = &mut set.metadata.annotations;
+        annotations.insert(
+            "rollout.argoproj.io/revision".to_owned(),
+            revision.to_owned(),
+        );
+        if let Some(history) = history {
+            let key = "rollout.argoproj.io/revision-history".to_owned();
+            annotations.insert(key, history.to_owned());
+        }
+        set
+    };
+    for (history, is_switched) in [(Some("1"), true), (Some("3"), false)] {
+        let sets = vec![revision("stable", "2", None), revision("new", "4", history)];
+        let world = world(
+            back.clone(),
+            sets,
+            &[("active", "stable"), ("preview", "new")],
+        );
+        let switched = decide(&world, NOW)
+            .writes
+            .iter()
+            .any(|write| matches!(write, Write::SwitchService { name, .. } if name == "active"));
+        assert_eq!(switched, is_switched, "{history:?}");
+    }
 }

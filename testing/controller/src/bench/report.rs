@@ -192,7 +192,7 @@ const HOW: &str = "
 
 Each controller gets a cluster of its own, one after the other: etcd, API server, controller manager and scheduler as processes on this
 machine, with pods that only pretend (kwok), so that they become Ready at once. A controller runs outside of the cluster's pods and holds its Lease. Every Rollout
-has one replica, a template of its own of about 2 KB, and a canary of two steps: 50 %, then a pause of 5 s. Definitions are those of `sluice crds` for both.
+has one replica, a template of its own of about 1.3 KB, and a canary of two steps: 50 %, then a pause of 5 s. Definitions are those of `sluice crds` for both.
 
 - **Arguments**: each controller as it comes. Argo's limits its requests to 40 a second and 80 at once, for each of its clients; Sluice's has no limit.
   Where a column says *unlimited* Argo's runs with `--qps=10000 --burst=20000`, and where one says *limited* Sluice's with `--qps=40 --burst=80` for all it asks.

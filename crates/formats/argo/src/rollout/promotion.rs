@@ -74,7 +74,7 @@ fn is_rollback(turn: &Turn<'_>) -> bool {
     let (Some(new), Some(stable)) = (turn.new_set(), turn.stable_set()) else {
         return false;
     };
-    turn.rollout.status.stable_rs == new.hash() || new.created_at() < stable.created_at()
+    turn.rollout.status.stable_rs == new.hash() || new.age() < stable.age()
 }
 
 /// Whether the new revision goes back without steps, and why: it is stable itself, within the rollback
@@ -113,14 +113,14 @@ pub(super) fn within_window(turn: &Turn<'_>) -> bool {
         .rollback_window
         .as_ref()
         .map_or(0, |window| window.revisions);
-    let (from, to) = (new.created_at(), stable.created_at());
+    let (from, to) = (new.age(), stable.age());
     if window <= 0 || from >= to {
         return false;
     }
     let between = turn
         .sets
         .iter()
-        .filter(|set| from < set.created_at() && set.created_at() < to)
+        .filter(|set| from < set.age() && set.age() < to)
         .count();
     i32::try_from(between).is_ok_and(|between| between < window)
 }

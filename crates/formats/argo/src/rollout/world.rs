@@ -231,6 +231,13 @@ impl ReplicaSet {
         self.status.observed_generation >= self.metadata.generation.unwrap_or(0)
     }
 
+    /// Its place among those of a Rollout: when it was created, and as which revision. Times have whole seconds only.
+    pub(super) fn age(&self) -> (Timestamp, i64) {
+        let earlier = self.metadata.annotations.get(REVISION_HISTORY);
+        let first = earlier.and_then(|earlier| earlier.split(',').next()?.trim().parse().ok());
+        (self.created_at(), first.unwrap_or_else(|| self.revision()))
+    }
+
     /// When it was created.
     pub(super) fn created_at(&self) -> Timestamp {
         self.metadata

@@ -77,7 +77,7 @@ fn the_document_has_a_row_for_each_figure_with_its_ratio() {
         "## 5,000 Rollouts",
         "| Argo Rollouts | Sluice | ratio |",
         "| processor time, idle | 10.00 s | 1.00 s | 0.10 |",
-        "| `watch rollouts` | | 2 |",
+        "| `watch rollouts` | | | | 2 | | |",
     ] {
         assert!(document.contains(wanted), "no {wanted} in:\n{document}");
     }
