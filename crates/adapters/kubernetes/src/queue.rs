@@ -38,7 +38,10 @@ struct State {
     delayed: BinaryHeap<Reverse<(Instant, Key)>>,
     /// The time for which a key is delayed; other entries of the heap are void.
     due: HashMap<Key, Instant>,
+    /// How often in a row looking at it failed.
     failures: HashMap<Key, u32>,
+    /// How often in a row something was written.
+    repeats: HashMap<Key, u32>,
     /// What happened to objects of each kind.
     counts: BTreeMap<&'static str, QueueCounts>,
 }
@@ -141,11 +144,13 @@ impl Queue {
         let wait = match outcome {
             Outcome::Done(wait) => {
                 state.failures.remove(key);
+                state.repeats.remove(key);
                 if again { Some(Duration::ZERO) } else { wait }
             }
             Outcome::Again => {
-                let repeats = state.failures.entry(key.clone()).or_default();
-                *repeats += 1;
+                state.failures.remove(key);
+                let repeats = state.repeats.entry(key.clone()).or_default();
+                *repeats = repeats.saturating_add(1);
                 if *repeats > REPEATS_MAX {
                     tracing::warn!(%key, "it is written again and again; this slows down");
                     Some(REPEAT_PAUSE)
@@ -230,5 +235,50 @@ fn queue_name(key: &Key) -> &'static str {
         "Service" => "Services",
         "DestinationRule" => "DestinationRules",
         _ => "Others",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resource::ROLLOUT;
+
+    /// The wait until an object is looked at again, after these looks in a row.
+    async fn wait_after(outcomes: &[Outcome]) -> Duration {
+        let queue = Queue::default();
+        queue.add(Key::new(ROLLOUT, "shop", "web"));
+        for outcome in outcomes {
+            let key = queue.next().await;
+            queue.finish(&key, *outcome);
+        }
+        let begun = Instant::now();
+        queue.next().await;
+        begun.elapsed()
+    }
+
+    /// A rollout of several writes whose next one met somebody else's waited as after as many failures.
+    #[tokio::test(start_paused = true)]
+    async fn what_was_written_before_a_failure_does_not_lengthen_its_wait() {
+        let failed = Outcome::Failed(None);
+        let first = wait_after(&[failed]).await;
+        assert_eq!(first, BACKOFF_MIN);
+        assert_eq!(wait_after(&[failed, failed]).await, 2 * first);
+        let mut looks = vec![Outcome::Again; 6];
+        looks.push(failed);
+        assert_eq!(wait_after(&looks).await, first);
+        looks.push(Outcome::Again);
+        assert_eq!(wait_after(&looks).await, Duration::ZERO);
+        looks.push(failed);
+        assert_eq!(wait_after(&looks).await, first, "a good look between");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_writes_without_end_is_slowed_down_also_if_some_writes_fail() {
+        let mut looks = vec![Outcome::Again; REPEATS_MAX as usize];
+        assert_eq!(wait_after(&looks).await, Duration::ZERO);
+        looks.push(Outcome::Again);
+        assert_eq!(wait_after(&looks).await, REPEAT_PAUSE);
+        looks.insert(3, Outcome::Failed(None));
+        assert_eq!(wait_after(&looks).await, REPEAT_PAUSE);
     }
 }

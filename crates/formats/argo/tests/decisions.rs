@@ -535,3 +535,30 @@ fn a_rollback_within_the_window_is_known_among_revisions_of_one_second() {
         assert_eq!(switched, is_switched, "{history:?}");
     }
 }
+
+/// Nothing is scaled while `spec.paused` is set, but pods come and go.
+#[test]
+fn a_paused_rollout_that_is_to_be_scaled_counts_its_pods() {
+    for strategy in [routed(), json!({"blueGreen": {"activeService": "active"}})] {
+        let mut paused = rollout(strategy, json!({"replicas": 2, "readyReplicas": 1}));
+        paused.spec.paused = true;
+        paused.spec.replicas = Some(9);
+        paused.metadata.generation = Some(2);
+        let world = world(
+            paused,
+            vec![set("stable", 5, 5), set("new", 1, 1)],
+            &[
+                ("stable", "stable"),
+                ("canary", "stable"),
+                ("active", "stable"),
+            ],
+        );
+        let written = decide(&world, NOW).writes;
+        let status = written.into_iter().find_map(|write| match write {
+            Write::Status(status) => Some(status),
+            _ => None,
+        });
+        let status = status.expect("the generation is new");
+        assert_eq!((status.replicas, status.updated_replicas), (6, 1));
+    }
+}

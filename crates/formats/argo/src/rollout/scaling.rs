@@ -28,6 +28,7 @@ pub(super) fn is_scaling_event(turn: &Turn<'_>) -> bool {
 /// Lets the pods follow the Rollout's number, and nothing else.
 pub(super) fn scale_only(turn: &mut Turn<'_>) {
     turn.next = turn.rollout.status.clone();
+    status::count_pods(turn);
     if turn.rollout.spec.strategy.blue_green.is_some() {
         blue_green(turn);
         let active = &turn.next.blue_green.active_selector;

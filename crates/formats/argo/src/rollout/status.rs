@@ -10,15 +10,20 @@ pub(super) fn base(turn: &mut Turn<'_>) {
     let before = &turn.rollout.status;
     let new = turn.new_set();
     let hash = new.map_or_else(String::new, |set| set.hash().to_owned());
-    let updated = new.map_or(0, |set| set.status.replicas);
     turn.next.conditions = before.conditions.clone();
     conditions::remove(&mut turn.next.conditions, "InvalidSpec");
     turn.next.current_pod_hash = hash;
-    turn.next.replicas = turn.sum(|set| set.status.replicas);
-    turn.next.updated_replicas = updated;
-    turn.next.ready_replicas = turn.sum(|set| set.status.ready_replicas);
+    count_pods(turn);
     turn.next.collision_count = before.collision_count;
     turn.next.promote_full = before.promote_full;
+}
+
+/// How many pods there are, how many of them are new and how many ready.
+pub(super) fn count_pods(turn: &mut Turn<'_>) {
+    let new = turn.new_set();
+    turn.next.updated_replicas = new.map_or(0, |set| set.status.replicas);
+    turn.next.replicas = turn.sum(|set| set.status.replicas);
+    turn.next.ready_replicas = turn.sum(|set| set.status.ready_replicas);
 }
 
 /// A new update begins: nothing of the last one counts any more.
