@@ -18,10 +18,11 @@ pub(super) fn base(turn: &mut Turn<'_>) {
     turn.next.promote_full = before.promote_full;
 }
 
-/// How many pods there are, how many of them are new and how many ready.
+/// How many pods there are, how many of them are of the revision that the status calls current, and how many are ready.
 pub(super) fn count_pods(turn: &mut Turn<'_>) {
-    let new = turn.new_set();
-    turn.next.updated_replicas = new.map_or(0, |set| set.status.replicas);
+    let current = &turn.next.current_pod_hash;
+    let current = turn.sets.iter().find(|set| set.hash() == current);
+    turn.next.updated_replicas = current.map_or(0, |set| set.status.replicas);
     turn.next.replicas = turn.sum(|set| set.status.replicas);
     turn.next.ready_replicas = turn.sum(|set| set.status.ready_replicas);
 }
