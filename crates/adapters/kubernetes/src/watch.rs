@@ -6,6 +6,7 @@ use crate::resource::Resource;
 use futures_util::{StreamExt, pin_mut};
 use serde_json::Value;
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The first wait after a failure; it doubles up to [`BACKOFF_MAX`].
@@ -22,7 +23,7 @@ const SILENCE_MAX: Duration = Duration::from_secs(300);
 pub(crate) struct Seen {
     pub(crate) key: Key,
     /// The identity of the object that controls it.
-    pub(crate) owner: Option<Box<str>>,
+    pub(crate) owner: Option<Arc<str>>,
 }
 
 /// Watches a kind until the task ends. `tell` hears of every change.

@@ -6,8 +6,8 @@ use crate::api::Key;
 use crate::resource::{ROLLOUT, Resource};
 use sluice_argo::api::{RolloutDurationStatus, Time};
 use sluice_argo::event::Event;
-use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Upper bounds of looks, in seconds, as dashboards of Argo's controller know them.
@@ -32,10 +32,16 @@ pub(crate) struct Metrics(Mutex<Recorded>);
 
 #[derive(Debug, Default)]
 struct Recorded {
-    objects: BTreeMap<Key, OfObject>,
+    /// By kind, and by namespace and name: a [`Key`] for each of thousands would be most of it.
+    objects: BTreeMap<Resource, BTreeMap<Name, OfObject>>,
+    /// Reasons of events, each one text for all objects, as long as they are not too many.
+    reasons: BTreeSet<Arc<str>>,
     /// By how a rollout ended.
     durations: BTreeMap<String, Durations>,
 }
+
+/// A namespace and a name in it.
+type Name = (Box<str>, Box<str>);
 
 #[derive(Clone, Debug)]
 struct OfObject {
@@ -50,7 +56,7 @@ struct OfObject {
 #[derive(Clone, Debug)]
 struct CountedEvent {
     warning: bool,
-    reason: String,
+    reason: Arc<str>,
     count: u64,
 }
 
@@ -61,6 +67,28 @@ struct CountedNotification {
     reason: String,
     sent: u64,
     failed: u64,
+}
+
+impl Recorded {
+    fn object(&mut self, key: &Key) -> &mut OfObject {
+        let objects = self.objects.entry(key.resource.clone()).or_default();
+        objects.entry(name_of(key)).or_default()
+    }
+
+    fn reason(&mut self, reason: &str) -> Arc<str> {
+        if let Some(known) = self.reasons.get(reason) {
+            return Arc::clone(known);
+        }
+        let reason: Arc<str> = reason.into();
+        if self.reasons.len() < REASONS_MAX {
+            self.reasons.insert(Arc::clone(&reason));
+        }
+        reason
+    }
+}
+
+fn name_of(key: &Key) -> Name {
+    (key.namespace.as_str().into(), key.name.as_str().into())
 }
 
 impl Default for OfObject {
@@ -92,7 +120,7 @@ impl Metrics {
     /// An object was looked at for some time.
     pub(crate) fn looked(&self, key: &Key, took: Duration, failed: bool) {
         let mut recorded = self.lock();
-        let object = recorded.objects.entry(key.clone()).or_default();
+        let object = recorded.object(key);
         object.looks.observe(took.as_secs_f64());
         object.failures += u64::from(failed);
     }
@@ -103,18 +131,21 @@ impl Metrics {
             return;
         }
         let mut recorded = self.lock();
-        let object = recorded.objects.entry(key.clone()).or_default();
-        let known = object
-            .events
+        let reason = recorded.reason(&event.reason);
+        let events = &mut recorded.object(key).events;
+        let known = events
             .iter()
-            .position(|known| known.warning == event.warning && known.reason == event.reason);
+            .position(|known| known.warning == event.warning && known.reason == reason);
         match known {
-            Some(at) => object.events[at].count += 1,
-            None if object.events.len() < REASONS_MAX => object.events.push(CountedEvent {
-                warning: event.warning,
-                reason: event.reason.clone(),
-                count: 1,
-            }),
+            Some(at) => events[at].count += 1,
+            None if events.len() < REASONS_MAX => {
+                events.reserve_exact(1);
+                events.push(CountedEvent {
+                    warning: event.warning,
+                    reason,
+                    count: 1,
+                });
+            }
             None => tracing::debug!(%key, reason = event.reason, "too many kinds of events"),
         }
     }
@@ -129,7 +160,7 @@ impl Metrics {
         took: Duration,
     ) {
         let mut recorded = self.lock();
-        let object = recorded.objects.entry(key.clone()).or_default();
+        let object = recorded.object(key);
         let sending = object
             .sending
             .get_or_insert_with(|| Histogram::new(&LOOK_BOUNDS));
@@ -188,21 +219,29 @@ impl Metrics {
 
     /// An object is gone, and what was counted for it.
     pub(crate) fn forget(&self, key: &Key) {
-        self.lock().objects.remove(key);
+        if let Some(objects) = self.lock().objects.get_mut(&key.resource) {
+            objects.remove(&name_of(key));
+        }
     }
 
     /// Objects that are gone are forgotten, and so is what was counted for them.
     pub(crate) fn keep_only(&self, is_there: impl Fn(&Key) -> bool) {
-        self.lock().objects.retain(|key, _| is_there(key));
+        for (resource, objects) in &mut self.lock().objects {
+            objects.retain(|(namespace, name), _| {
+                is_there(&Key::new(resource.clone(), namespace, name))
+            });
+        }
     }
 
     /// What was counted for the objects of a kind.
     pub(crate) fn objects(&self, resource: &Resource) -> Vec<Counted> {
         let recorded = self.lock();
-        let objects = recorded.objects.iter();
+        let objects = recorded.objects.get(resource).into_iter().flatten();
         objects
-            .filter(|(key, _)| key.resource == *resource)
-            .map(|(key, object)| Counted(key.clone(), object.clone()))
+            .map(|((namespace, name), object)| {
+                let key = Key::new(resource.clone(), namespace, name);
+                Counted(key, object.clone())
+            })
             .collect()
     }
 

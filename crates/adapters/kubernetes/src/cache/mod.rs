@@ -1,0 +1,235 @@
+//! What is known of the cluster: the newest version of each watched object, by name and by owner.
+//!
+//! Objects are kept as text, without the fields that no decision reads and [packed](packed), and are parsed where they are
+//! needed: a reconcile reads a handful of them, and thousands lie still. What the controller wrote itself is
+//! put in at once, so that it never decides on a world before its own last write.
+
+mod objects;
+mod packed;
+
+use crate::api::Key;
+use crate::resource::{ANALYSIS_RUN, EXPERIMENT, REPLICA_SET, ROLLOUT, Resource};
+use objects::{Entry, Kind, Objects, key};
+use packed::Packed;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::collections::HashSet;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// The newest known versions of objects.
+#[derive(Debug, Default)]
+pub(crate) struct Cache(RwLock<Objects>);
+
+/// Kinds whose objects own others that are watched.
+const OWNERS: [Resource; 3] = [ROLLOUT, EXPERIMENT, ANALYSIS_RUN];
+
+/// An object as it was put in: what happened to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// It is as new as what was known, or older.
+    None,
+    /// It is new, or newer; with the identity of its controlling owner.
+    Newer(Option<Arc<str>>),
+}
+
+impl Cache {
+    fn read(&self) -> RwLockReadGuard<'_, Objects> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Objects> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts an object in, unless a newer version is known.
+    pub(crate) fn put(&self, resource: &Resource, mut object: Value) -> Change {
+        let version = version_of(&object);
+        let key = key_of(resource, &object);
+        let owner = owner_of(&object);
+        let mut objects = self.write();
+        let place = objects.place(&key);
+        let known = objects.entry(&place).map_or(0, |entry| entry.version);
+        if version <= known.max(objects.gone_at(&place)) {
+            return Change::None;
+        }
+        strip(&mut object, resource);
+        let uid = OWNERS
+            .contains(resource)
+            .then(|| object.pointer("/metadata/uid").and_then(Value::as_str))
+            .flatten();
+        objects.put(place, version, uid, owner, Packed::new(&object.to_string()))
+    }
+
+    /// Takes an object out that is gone at a version; its controlling owner, if it was known.
+    pub(crate) fn remove(&self, key: &Key, version: u64) -> Option<Arc<str>> {
+        let mut objects = self.write();
+        let place = objects.place(key);
+        let known = objects.entry(&place).map_or(0, |entry| entry.version);
+        if version < known {
+            return None;
+        }
+        // Noted also when it was not known: the answer to a write of ours may come later than this.
+        objects.note_gone(&place, version);
+        objects.remove(&place)
+    }
+
+    /// Takes out what is not among `seen`, after everything of a kind was listed at a version; their keys
+    /// and owners.
+    pub(crate) fn retain(
+        &self,
+        resource: &Resource,
+        seen: &HashSet<Key>,
+        version: u64,
+    ) -> Vec<(Key, Option<Arc<str>>)> {
+        let mut objects = self.write();
+        let kind = objects.kind_mut(resource);
+        kind.synced = true;
+        kind.refused = false;
+        let older = kind.older_than(version).map(|name| key(resource, name));
+        let mut stale: Vec<Key> = older.filter(|key| !seen.contains(key)).collect();
+        stale.sort();
+        stale
+            .into_iter()
+            .map(|key| {
+                let place = objects.place(&key);
+                let owner = objects.remove(&place);
+                (key, owner)
+            })
+            .collect()
+    }
+
+    /// Whether all objects of a kind have been listed once.
+    #[must_use]
+    pub(crate) fn is_synced(&self, resource: &Resource) -> bool {
+        let objects = self.read();
+        objects.kind(resource).is_some_and(|kind| kind.synced)
+    }
+
+    /// Notes that a kind may not be listed.
+    pub(crate) fn refuse(&self, resource: &Resource) {
+        self.write().kind_mut(resource).refused = true;
+    }
+
+    /// Whether a kind could not be listed when it was last tried, because that is not allowed.
+    #[must_use]
+    pub(crate) fn is_refused(&self, resource: &Resource) -> bool {
+        let objects = self.read();
+        objects.kind(resource).is_some_and(|kind| kind.refused)
+    }
+
+    /// The object, parsed; `None` when it does not exist, or is not what it should be.
+    #[must_use]
+    pub(crate) fn get<T: DeserializeOwned>(&self, key: &Key) -> Option<T> {
+        let text = {
+            let objects = self.read();
+            objects.known(key)?.text.text()
+        };
+        parse(key, &text)
+    }
+
+    /// The keys of all objects of a kind, in their order.
+    #[must_use]
+    pub(crate) fn keys(&self, resource: &Resource) -> Vec<Key> {
+        let objects = self.read();
+        let names = objects.kind(resource).into_iter();
+        let names = names.flat_map(Kind::names);
+        let mut keys: Vec<Key> = names.map(|name| key(resource, name)).collect();
+        drop(objects);
+        keys.sort_unstable();
+        keys
+    }
+
+    /// The version of an object that is known.
+    #[must_use]
+    pub(crate) fn version(&self, key: &Key) -> Option<u64> {
+        self.read().known(key).map(|entry| entry.version)
+    }
+
+    /// The objects of a kind that an owner controls, parsed, by name.
+    #[must_use]
+    pub(crate) fn owned<T: DeserializeOwned>(&self, owner: &str, resource: &Resource) -> Vec<T> {
+        let texts = texts(resource, self.read().owned(owner, resource));
+        texts
+            .into_iter()
+            .filter_map(|(key, text)| parse(&key, &text))
+            .collect()
+    }
+
+    /// The ReplicaSets of a namespace that nobody controls, parsed, by name.
+    #[must_use]
+    pub(crate) fn orphans<T: DeserializeOwned>(&self, namespace: &str) -> Vec<T> {
+        let texts = texts(&REPLICA_SET, self.read().orphans(namespace));
+        texts
+            .into_iter()
+            .filter_map(|(key, text)| parse(&key, &text))
+            .collect()
+    }
+
+    /// The object with an identity, if it is one that may own others.
+    #[must_use]
+    pub(crate) fn key_of_uid(&self, uid: &str) -> Option<Key> {
+        let objects = self.read();
+        let (kind, name) = objects.of_uid(uid)?;
+        Some(key(&kind.resource, name))
+    }
+}
+
+/// Objects of a kind as keys and texts, which are parsed when nobody is held up by it.
+fn texts(resource: &Resource, entries: Vec<(&str, &Entry)>) -> Vec<(Key, Vec<u8>)> {
+    let entries = entries.into_iter();
+    entries
+        .map(|(name, entry)| (key(resource, name), entry.text.text()))
+        .collect()
+}
+
+fn parse<T: DeserializeOwned>(key: &Key, text: &[u8]) -> Option<T> {
+    serde_json::from_slice(text)
+        .inspect_err(|cause| tracing::warn!(%key, %cause, "an object is not of its kind's form"))
+        .ok()
+}
+
+/// The key of an object.
+#[must_use]
+pub(crate) fn key_of(resource: &Resource, object: &Value) -> Key {
+    let metadata = |field: &str| {
+        let value = object.pointer(&format!("/metadata/{field}"));
+        value.and_then(Value::as_str).unwrap_or_default()
+    };
+    Key::new(resource.clone(), metadata("namespace"), metadata("name"))
+}
+
+/// The version of an object. Kubernetes' are numbers that rise with each write (as documented since 1.35 for
+/// comparing, and true of etcd before).
+#[must_use]
+pub(crate) fn version_of(object: &Value) -> u64 {
+    object
+        .pointer("/metadata/resourceVersion")
+        .and_then(Value::as_str)
+        .and_then(|version| version.parse().ok())
+        .unwrap_or(0)
+}
+
+fn owner_of(object: &Value) -> Option<Arc<str>> {
+    let references = object.pointer("/metadata/ownerReferences")?.as_array()?;
+    let controller = references
+        .iter()
+        .find(|reference| reference["controller"] == Value::Bool(true))?;
+    controller["uid"].as_str().map(Arc::from)
+}
+
+/// Takes away what no decision reads and what is most of a small object. Objects of routers are replaced as a whole, and
+/// keep what `kubectl apply` noted.
+fn strip(object: &mut Value, resource: &Resource) {
+    let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else {
+        return;
+    };
+    metadata.remove("managedFields");
+    if !resource.is_routed()
+        && let Some(Value::Object(annotations)) = metadata.get_mut("annotations")
+    {
+        annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
+    }
+}
+
+#[cfg(test)]
+mod tests;
