@@ -169,16 +169,6 @@ impl Api for Connection {
         namespace: &str,
         object: &Value,
     ) -> Result<Value, ApiError> {
-        if *resource == EVENT {
-            let about = &object["involvedObject"]["name"];
-            let target = format!("{namespace}/{about} {}", object["message"]);
-            return self
-                .ask(Verb::Create, resource, &target, |world| {
-                    world.record(object);
-                    Ok(object.clone())
-                })
-                .await;
-        }
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
         let key = Key::new(resource.clone(), namespace, name);
         let created = self
@@ -202,6 +192,16 @@ impl Api for Connection {
             self.poll(key);
         }
         created
+    }
+
+    async fn record(&self, namespace: &str, event: &Value) -> Result<(), ApiError> {
+        let about = &event["involvedObject"]["name"];
+        let target = format!("{namespace}/{about} {}", event["message"]);
+        self.ask(Verb::Create, &EVENT, &target, |world| {
+            world.record(event);
+            Ok(())
+        })
+        .await
     }
 
     async fn patch(

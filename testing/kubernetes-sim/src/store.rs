@@ -182,7 +182,7 @@ impl Store {
         self.version += 1;
         let mut last = before.clone();
         last["metadata"]["resourceVersion"] = json!(self.version.to_string());
-        let notice = Notice::Deleted(last);
+        let notice = Notice::Deleted(last.into());
         self.remember(key.resource.clone(), notice.clone());
         Ok(Change {
             key: key.clone(),
@@ -256,7 +256,7 @@ impl Store {
     fn put(&mut self, key: Key, before: Option<Value>, mut after: Value) -> Change {
         self.version += 1;
         after["metadata"]["resourceVersion"] = json!(self.version.to_string());
-        let notice = Notice::Changed(after.clone());
+        let notice = Notice::Changed(after.clone().into());
         self.remember(key.resource.clone(), notice.clone());
         self.objects.insert(key.clone(), Arc::new(after.clone()));
         Change {

@@ -11,7 +11,7 @@ use crate::store::{Change, Store};
 use crate::weather::{Fault, Weather};
 use fastrand::Rng;
 use serde_json::Value;
-use sluice_kubernetes::api::{ApiError, Key, Notice, Page, Patch, Reason};
+use sluice_kubernetes::api::{ApiError, Key, Notice, Page, Patch, Reason, Stored};
 use sluice_kubernetes::resource::{EVENT, REPLICA_SET, ROLLOUT, Resource};
 use sluice_model::time::Timestamp;
 use std::collections::{BTreeMap, VecDeque};
@@ -282,7 +282,7 @@ impl World {
         };
         let end = items.len().min(from + PAGE);
         Ok(Page {
-            items: items[from..end].to_vec(),
+            items: items[from..end].iter().cloned().map(Stored::from).collect(),
             version: *version,
             next: (end < items.len()).then(|| format!("{number}:{end}")),
         })

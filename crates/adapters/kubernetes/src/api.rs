@@ -2,6 +2,7 @@
 //! simulations: what is simulated is the code that runs.
 
 use crate::resource::Resource;
+pub use crate::stored::Stored;
 use futures_util::Stream;
 use serde_json::Value;
 use std::future::Future;
@@ -63,6 +64,12 @@ pub trait Api: Send + Sync + 'static {
         namespace: &str,
         object: &Value,
     ) -> impl Future<Output = Result<Value, ApiError>> + Send;
+    /// Creates an Event of a namespace.
+    fn record(
+        &self,
+        namespace: &str,
+        event: &Value,
+    ) -> impl Future<Output = Result<(), ApiError>> + Send;
     /// Changes an object, or its subresource; answers with it as it was stored.
     fn patch(
         &self,
@@ -115,7 +122,7 @@ pub trait Feed: Send + Sync + 'static {
 #[derive(Clone, Debug, Default)]
 pub struct Page {
     /// Its objects.
-    pub items: Vec<Value>,
+    pub items: Vec<Stored>,
     /// The version of the whole list.
     pub version: u64,
     /// What asks for the next page, if there is one.
@@ -126,9 +133,9 @@ pub struct Page {
 #[derive(Clone, Debug)]
 pub enum Notice {
     /// An object is there, or is another one than before.
-    Changed(Value),
+    Changed(Stored),
     /// An object is gone; as it was at last, with the version of its end.
-    Deleted(Value),
+    Deleted(Stored),
     /// Everything up to this version was told.
     Bookmark(u64),
     /// The server cannot go on from where this watch is.

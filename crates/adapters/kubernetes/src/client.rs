@@ -4,11 +4,14 @@ use crate::api::{Api, ApiError, Feed, Key, Notice, Page, Patch, Reason, Selectio
 use crate::leadership::Leadership;
 use crate::limit::Limit;
 use crate::requests::{Requests, Verb};
-use crate::resource::{LEASE, Resource};
+use crate::resource::{EVENT, LEASE, Resource};
+use crate::stored::{Lean, Stored, Unread};
 use futures_util::{Stream, StreamExt};
 use http::{Method, Request};
 use kube::Client;
 use kube::core::WatchEvent;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::future::Future;
 use std::sync::Arc;
@@ -17,7 +20,7 @@ use std::time::Duration;
 /// The deadline of each request but watches.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Objects a page of a list.
-const PAGE: usize = 250;
+const PAGE: usize = 100;
 /// After which time the server ends a watch, in seconds; it begins anew then.
 const WATCH_SECONDS: u32 = 290;
 
@@ -53,26 +56,26 @@ impl ClusterApi {
         &self.requests
     }
 
-    async fn send(
+    async fn send<T: DeserializeOwned>(
         &self,
         verb: Verb,
         resource: &Resource,
         path: String,
         body: Option<(&str, Value)>,
-    ) -> Result<Value, ApiError> {
+    ) -> Result<T, ApiError> {
         if let Some(limit) = &self.limit {
             limit.wait().await;
         }
         self.send_now(verb, resource, path, body).await
     }
 
-    async fn send_now(
+    async fn send_now<T: DeserializeOwned>(
         &self,
         verb: Verb,
         resource: &Resource,
         path: String,
         body: Option<(&str, Value)>,
-    ) -> Result<Value, ApiError> {
+    ) -> Result<T, ApiError> {
         let method = match verb {
             Verb::Get | Verb::List | Verb::Watch => Method::GET,
             Verb::Create => Method::POST,
@@ -91,7 +94,7 @@ impl ClusterApi {
         let request = request
             .body(body)
             .map_err(|cause| ApiError::new(Reason::Refused, cause.to_string()))?;
-        deadline(self.count(verb, resource, self.client.request::<Value>(request)))
+        deadline(self.count(verb, resource, self.client.request::<T>(request)))
             .await
             .map_err(|cause| cause.unwrap_or_else(timed_out))
     }
@@ -113,13 +116,13 @@ impl ClusterApi {
         answer
     }
 
-    async fn change(
+    async fn change<T: DeserializeOwned>(
         &self,
         verb: Verb,
         resource: &Resource,
         path: String,
         body: Option<(&str, Value)>,
-    ) -> Result<Value, ApiError> {
+    ) -> Result<T, ApiError> {
         if !self.leadership.may_write() {
             return Err(ApiError::new(
                 Reason::Unavailable,
@@ -211,10 +214,27 @@ fn encoded(text: &str) -> String {
 
 const JSON: &str = "application/json";
 
+#[derive(Deserialize)]
+struct List<T> {
+    #[serde(default)]
+    metadata: ListMeta,
+    items: Vec<T>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ListMeta {
+    #[serde(default)]
+    resource_version: String,
+    #[serde(default, rename = "continue")]
+    next: String,
+}
+
 impl Api for ClusterApi {
     async fn get(&self, key: &Key) -> Result<Value, ApiError> {
         self.send(Verb::Get, &key.resource, path_of(key), None)
             .await
+            .map(|Lean(object)| object)
     }
 
     async fn list(
@@ -228,11 +248,8 @@ impl Api for ClusterApi {
             resource.path(Some(namespace)),
             encoded(selector)
         );
-        let mut list = self.send(Verb::List, resource, path, None).await?;
-        Ok(match list.get_mut("items").map(Value::take) {
-            Some(Value::Array(items)) => items,
-            _ => Vec::new(),
-        })
+        let list: List<Lean> = self.send(Verb::List, resource, path, None).await?;
+        Ok(list.items.into_iter().map(|Lean(item)| item).collect())
     }
 
     async fn create(
@@ -244,6 +261,14 @@ impl Api for ClusterApi {
         let path = resource.path(Some(namespace));
         self.change(Verb::Create, resource, path, Some((JSON, object.clone())))
             .await
+            .map(|Lean(object)| object)
+    }
+
+    async fn record(&self, namespace: &str, event: &Value) -> Result<(), ApiError> {
+        let path = EVENT.path(Some(namespace));
+        self.change(Verb::Create, &EVENT, path, Some((JSON, event.clone())))
+            .await
+            .map(|Unread| ())
     }
 
     async fn patch(
@@ -262,12 +287,14 @@ impl Api for ClusterApi {
         };
         self.change(Verb::Patch, &key.resource, path, Some(body))
             .await
+            .map(|Lean(object)| object)
     }
 
     async fn replace(&self, key: &Key, object: &Value) -> Result<Value, ApiError> {
         let body = Some((JSON, object.clone()));
         self.change(Verb::Update, &key.resource, path_of(key), body)
             .await
+            .map(|Lean(object)| object)
     }
 
     async fn delete(&self, key: &Key) -> Result<(), ApiError> {
@@ -276,7 +303,7 @@ impl Api for ClusterApi {
         let body = Some((JSON, options));
         self.change(Verb::Delete, &key.resource, path_of(key), body)
             .await
-            .map(drop)
+            .map(|Unread| ())
     }
 
     async fn evict(&self, pod: &Key) -> Result<(), ApiError> {
@@ -288,7 +315,7 @@ impl Api for ClusterApi {
         let path = format!("{}/eviction", path_of(pod));
         self.change(Verb::Create, &pod.resource, path, Some((JSON, eviction)))
             .await
-            .map(drop)
+            .map(|Unread| ())
     }
 }
 
@@ -307,21 +334,15 @@ impl Feed for ClusterApi {
         if let Some(after) = after {
             path = format!("{path}&continue={}", encoded(after));
         }
-        let mut list = self.send(Verb::List, resource, path, None).await?;
-        let text = |path: &str| {
-            let value = list.pointer(path).and_then(Value::as_str);
-            value.filter(|text| !text.is_empty()).map(str::to_owned)
-        };
-        let next = text("/metadata/continue");
-        let version = text("/metadata/resourceVersion");
-        let items = match list.get_mut("items").map(Value::take) {
-            Some(Value::Array(items)) => items,
-            _ => Vec::new(),
-        };
-        Ok(Page {
-            items,
-            version: version.and_then(|text| text.parse().ok()).unwrap_or(0),
+        let list: List<Stored> = self.send(Verb::List, resource, path, None).await?;
+        let ListMeta {
+            resource_version,
             next,
+        } = list.metadata;
+        Ok(Page {
+            items: list.items,
+            version: resource_version.parse().unwrap_or(0),
+            next: Some(next).filter(|next| !next.is_empty()),
         })
     }
 
@@ -342,7 +363,7 @@ impl Feed for ClusterApi {
         let request = Request::get(path)
             .body(Vec::new())
             .map_err(|cause| ApiError::new(Reason::Refused, cause.to_string()))?;
-        let begun = self.client.request_events::<Value>(request);
+        let begun = self.client.request_events::<Stored>(request);
         let events = deadline(self.count(Verb::Watch, resource, begun))
             .await
             .map_err(|cause| cause.unwrap_or_else(timed_out))?;
@@ -350,7 +371,7 @@ impl Feed for ClusterApi {
     }
 }
 
-fn notice(event: WatchEvent<Value>) -> Notice {
+fn notice(event: WatchEvent<Stored>) -> Notice {
     match event {
         WatchEvent::Added(object) | WatchEvent::Modified(object) => Notice::Changed(object),
         WatchEvent::Deleted(object) => Notice::Deleted(object),
@@ -370,13 +391,14 @@ impl ClusterApi {
     pub(crate) async fn read_lease(&self, key: &Key) -> Result<Value, ApiError> {
         self.send_now(Verb::Get, &key.resource, path_of(key), None)
             .await
+            .map(|Lean(lease)| lease)
     }
 
     pub(crate) async fn write_lease(&self, key: &Key, lease: &Value) -> Result<(), ApiError> {
         let body = Some((JSON, lease.clone()));
         self.send_now(Verb::Update, &key.resource, path_of(key), body)
             .await
-            .map(drop)
+            .map(|Unread| ())
     }
 
     pub(crate) async fn create_lease(
@@ -388,6 +410,6 @@ impl ClusterApi {
         let body = Some((JSON, lease.clone()));
         self.send_now(Verb::Create, &LEASE, path, body)
             .await
-            .map(drop)
+            .map(|Unread| ())
     }
 }

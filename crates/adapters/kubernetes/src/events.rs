@@ -1,20 +1,22 @@
-//! Events of Rollouts, AnalysisRuns and Experiments: sent in their order, beside everything else.
+//! Events of Rollouts, AnalysisRuns and Experiments: those of an object are sent in their order, beside everything else.
 
 use crate::api::{Api, Key};
 use crate::metrics::Metrics;
-use crate::resource::EVENT;
 use serde_json::json;
 use sluice_argo::api::{RolloutDurationStatus, Time};
 use sluice_argo::event::Event;
 use sluice_model::time::Timestamp;
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// How many events wait at most; those beyond are dropped, and counted.
-const WAITING_MAX: usize = 4_096;
+/// How many events are sent at a time; those of an object never two.
+const LANES: usize = 4;
+/// How many events wait in a lane at most; those beyond are dropped, and counted.
+const WAITING_MAX: usize = 2_048;
 /// After which time the same warning about an object is sent again.
 const REPEAT_AFTER: Duration = Duration::from_secs(300);
 /// How many objects' last warnings are remembered at most.
@@ -25,7 +27,7 @@ const MESSAGE_MAX: usize = 1_024;
 /// Where events are put.
 #[derive(Debug)]
 pub(crate) struct Events {
-    sender: mpsc::Sender<Recorded>,
+    lanes: Vec<mpsc::Sender<Recorded>>,
     dropped: AtomicU64,
     /// The last warning about each object, and when: the same again is not sent for a while.
     warned: Mutex<HashMap<Key, (Event, Timestamp)>>,
@@ -44,20 +46,20 @@ struct Recorded {
 }
 
 /// Where events come out.
-pub(crate) struct Outlet(mpsc::Receiver<Recorded>);
+pub(crate) struct Outlet(Vec<mpsc::Receiver<Recorded>>);
 
 impl Events {
     pub(crate) fn new(clock: fn() -> Timestamp, metrics: Arc<Metrics>) -> (Self, Outlet) {
-        let (sender, receiver) = mpsc::channel(WAITING_MAX);
+        let (lanes, outlet) = (0..LANES).map(|_| mpsc::channel(WAITING_MAX)).unzip();
         let events = Events {
-            sender,
+            lanes,
             dropped: AtomicU64::new(0),
             warned: Mutex::default(),
             number: AtomicU64::new(0),
             clock,
             metrics,
         };
-        (events, Outlet(receiver))
+        (events, Outlet(outlet))
     }
 
     /// Puts an event about an object. It is sent later; when too many wait, it is dropped. False when it is the
@@ -75,7 +77,7 @@ impl Events {
             at: (self.clock)(),
             number: self.number.fetch_add(1, Ordering::Relaxed),
         };
-        if self.sender.try_send(recorded).is_err() {
+        if self.lane(about).try_send(recorded).is_err() {
             let dropped = self.dropped.fetch_add(1, Ordering::Relaxed) + 1;
             tracing::warn!(dropped, "too many events wait; one is dropped");
         }
@@ -84,6 +86,13 @@ impl Events {
 }
 
 impl Events {
+    fn lane(&self, about: &Key) -> &mpsc::Sender<Recorded> {
+        let mut hasher = DefaultHasher::new();
+        about.hash(&mut hasher);
+        let lane = hasher.finish() % LANES as u64;
+        &self.lanes[usize::try_from(lane).expect("there are few lanes")]
+    }
+
     /// A rollout ended: only the metrics hear of it.
     pub(crate) fn completed(&self, duration: &RolloutDurationStatus) {
         self.metrics.completed(duration);
@@ -108,13 +117,16 @@ impl Events {
 
 impl Outlet {
     /// Sends events until there are no more senders.
-    pub(crate) async fn run<A: Api>(mut self, api: &A) {
-        while let Some(recorded) = self.0.recv().await {
-            let object = object(&recorded);
-            if let Err(cause) = api.create(&EVENT, &recorded.about.namespace, &object).await {
-                tracing::warn!(about = %recorded.about, %cause, "an event was not taken");
+    pub(crate) async fn run<A: Api>(self, api: &A) {
+        let lanes = self.0.into_iter().map(|mut lane| async move {
+            while let Some(recorded) = lane.recv().await {
+                let object = object(&recorded);
+                if let Err(cause) = api.record(&recorded.about.namespace, &object).await {
+                    tracing::warn!(about = %recorded.about, %cause, "an event was not taken");
+                }
             }
-        }
+        });
+        futures_util::future::join_all(lanes).await;
     }
 }
 
@@ -122,8 +134,14 @@ impl Outlet {
 impl Outlet {
     /// The messages of the events that were recorded so far.
     pub(crate) fn recorded(&mut self) -> Vec<String> {
-        let events = std::iter::from_fn(|| self.0.try_recv().ok());
-        events.map(|recorded| recorded.event.message).collect()
+        let lanes = self.0.iter_mut();
+        let events = lanes.flat_map(|lane| std::iter::from_fn(|| lane.try_recv().ok()));
+        let mut events: Vec<Recorded> = events.collect();
+        events.sort_by_key(|recorded| recorded.number);
+        events
+            .into_iter()
+            .map(|recorded| recorded.event.message)
+            .collect()
     }
 }
 

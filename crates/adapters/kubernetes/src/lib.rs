@@ -34,6 +34,7 @@ pub mod resource;
 mod routing;
 mod selectors;
 mod serve;
+mod stored;
 mod watch;
 
 pub use connect::{ConnectError, connect};

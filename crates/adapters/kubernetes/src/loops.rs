@@ -311,7 +311,9 @@ impl<A: Api + Feed + Clone> Loops<A> {
     /// Whoever is concerned is looked at.
     fn saw(&self, seen: &Seen) {
         if seen.key.resource == ROLLOUT {
-            self.refer(&seen.key);
+            if seen.spec {
+                self.refer(&seen.key);
+            }
             self.queue.add(seen.key.clone());
             return;
         }

@@ -16,6 +16,9 @@ const BACKOFF_MAX: Duration = Duration::from_secs(30);
 
 /// How often in a row an object is looked at at once because something was written.
 const REPEATS_MAX: u32 = 20;
+/// For how many objects there is always room.
+const IDLE_CAPACITY: usize = 256;
+
 /// The wait beyond that.
 const REPEAT_PAUSE: Duration = Duration::from_secs(1);
 
@@ -216,6 +219,11 @@ impl State {
 
     fn take(&mut self) -> Option<Key> {
         let key = self.ready.pop_front()?;
+        if self.ready.is_empty() && self.ready.capacity() > IDLE_CAPACITY {
+            // After a rush: thousands of places are kept no longer than they are used.
+            self.ready.shrink_to(IDLE_CAPACITY);
+            self.queued.shrink_to(IDLE_CAPACITY);
+        }
         let now = Instant::now();
         if let Some(since) = self.queued.remove(&key) {
             let counts = self.counts.entry(queue_name(&key)).or_default();

@@ -524,8 +524,8 @@ impl<A: Api> Reconciler<'_, A> {
     /// What was written is known at once.
     pub(crate) fn learn(&self, resource: &Resource, stored: Value) {
         let key = key_of(resource, &stored);
-        if let Change::Newer(owner) = self.cache.put(resource, stored) {
-            (self.tell)(Seen { key, owner });
+        if let Change::Newer { owner, spec } = self.cache.put(resource, stored) {
+            (self.tell)(Seen { key, owner, spec });
         }
     }
 }

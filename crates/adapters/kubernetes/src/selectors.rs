@@ -2,26 +2,35 @@
 //! labels, whoever looks.
 
 use crate::api::Key;
+use crate::resource::ROLLOUT;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 use sluice_argo::api::{LabelSelector, Rollout};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The selectors of all Rollouts, by the labels of their pods.
+/// The selectors of all Rollouts, by the labels of their pods. There are thousands of Rollouts and hardly a rival: what is
+/// kept of each is small, and is read where another one may have to do with it.
 #[derive(Debug, Default)]
 pub(crate) struct Selectors(Mutex<Known>);
 
+/// A Rollout, as `namespace/name`: neither has a slash in it.
+type Name = Arc<str>;
+
 #[derive(Debug, Default)]
 struct Known {
-    rollouts: HashMap<Key, Pods>,
-    /// Which Rollouts' pods have a label, by namespace.
-    by_label: HashMap<(String, String, String), BTreeSet<Key>>,
-    /// Which Rollouts have a selector that asks for a label, by namespace.
-    by_wish: HashMap<(String, String, String), BTreeSet<Key>>,
-    rivals: HashMap<Key, BTreeSet<Key>>,
+    /// [`Pods`] as text.
+    rollouts: HashMap<Name, Box<str>>,
+    /// Which Rollouts' pods have a label. Labels are hashes, of which two may be the same.
+    by_label: BTreeSet<(u64, Name)>,
+    /// Which Rollouts have a selector that asks for a label.
+    by_wish: BTreeSet<(u64, Name)>,
+    rivals: HashMap<Name, BTreeSet<Name>>,
 }
 
 /// The pods of a Rollout, and how it finds them.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Pods {
     selector: LabelSelector,
     labels: BTreeMap<String, String>,
@@ -41,93 +50,119 @@ impl Selectors {
                 labels: rollout.spec.template.labels(),
             })
         });
+        let text = pods.as_ref().map(|pods| json!(pods).to_string());
         let mut known = self.lock();
-        if known.rollouts.get(key) == pods.as_ref() {
+        let before = known.rollouts.get_key_value(&*name_of(key));
+        if before.map(|(_, text)| &**text) == text.as_deref() {
             return BTreeSet::new();
         }
-        let mut concerned = known.forget(key);
-        if let Some(pods) = pods {
-            concerned.extend(known.learn(key, pods));
+        let name = before.map_or_else(|| name_of(key).into(), |(name, _)| Arc::clone(name));
+        let mut concerned = known.forget(&name);
+        if let (Some(pods), Some(text)) = (pods, text) {
+            concerned.extend(known.learn(&name, &pods, text));
         }
-        concerned
+        concerned.iter().map(|name| key_of(name)).collect()
     }
 
     /// The names of the Rollouts with which one shares pods by its selector or theirs.
     pub(crate) fn rivals(&self, key: &Key) -> Vec<String> {
         let known = self.lock();
-        let rivals = known.rivals.get(key).into_iter().flatten();
-        rivals.map(|rival| rival.name.clone()).collect()
+        let rivals = known.rivals.get(&*name_of(key)).into_iter().flatten();
+        rivals.map(|rival| key_of(rival).name).collect()
     }
 }
 
 impl Known {
-    fn forget(&mut self, key: &Key) -> BTreeSet<Key> {
-        if let Some(pods) = self.rollouts.remove(key) {
-            for label in labels_of(key, &pods.labels) {
-                take(&mut self.by_label, &label, key);
+    fn pods(&self, name: &str) -> Option<Pods> {
+        let text = self.rollouts.get(name)?;
+        Some(serde_json::from_str(text).expect("what was written here can be read"))
+    }
+
+    fn forget(&mut self, name: &Name) -> BTreeSet<Name> {
+        if let Some(pods) = self.pods(name) {
+            for label in hashes(name, &pods.labels) {
+                self.by_label.remove(&(label, Arc::clone(name)));
             }
-            for label in labels_of(key, &pods.selector.match_labels) {
-                take(&mut self.by_wish, &label, key);
+            for label in hashes(name, &pods.selector.match_labels) {
+                self.by_wish.remove(&(label, Arc::clone(name)));
             }
+            self.rollouts.remove(name);
         }
-        let rivals = self.rivals.remove(key).unwrap_or_default();
+        let rivals = self.rivals.remove(name).unwrap_or_default();
         for rival in &rivals {
-            take(&mut self.rivals, rival, key);
+            if let Some(theirs) = self.rivals.get_mut(rival) {
+                theirs.remove(name);
+                if theirs.is_empty() {
+                    self.rivals.remove(rival);
+                }
+            }
         }
         rivals
     }
 
-    fn learn(&mut self, key: &Key, pods: Pods) -> BTreeSet<Key> {
-        let mut candidates: BTreeSet<Key> = BTreeSet::new();
-        for label in labels_of(key, &pods.labels) {
-            candidates.extend(self.by_wish.get(&label).into_iter().flatten().cloned());
-            self.by_label.entry(label).or_default().insert(key.clone());
+    fn learn(&mut self, name: &Name, pods: &Pods, text: String) -> BTreeSet<Name> {
+        let mut candidates: BTreeSet<Name> = BTreeSet::new();
+        for label in hashes(name, &pods.labels) {
+            candidates.extend(with(&self.by_wish, label));
+            self.by_label.insert((label, Arc::clone(name)));
         }
-        for label in labels_of(key, &pods.selector.match_labels) {
-            candidates.extend(self.by_label.get(&label).into_iter().flatten().cloned());
-            self.by_wish.entry(label).or_default().insert(key.clone());
+        for label in hashes(name, &pods.selector.match_labels) {
+            candidates.extend(with(&self.by_label, label));
+            self.by_wish.insert((label, Arc::clone(name)));
         }
-        candidates.remove(key);
+        candidates.remove(name);
         candidates.retain(|other| {
-            self.rollouts.get(other).is_some_and(|others| {
-                pods.selector.matches(&others.labels) || others.selector.matches(&pods.labels)
+            self.pods(other).is_some_and(|others| {
+                namespace_of(other) == namespace_of(name)
+                    && (pods.selector.matches(&others.labels)
+                        || others.selector.matches(&pods.labels))
             })
         });
         for rival in &candidates {
-            let rivals = self.rivals.entry(rival.clone()).or_default();
-            rivals.insert(key.clone());
+            let rivals = self.rivals.entry(Arc::clone(rival)).or_default();
+            rivals.insert(Arc::clone(name));
         }
         if !candidates.is_empty() {
-            self.rivals.insert(key.clone(), candidates.clone());
+            self.rivals.insert(Arc::clone(name), candidates.clone());
         }
-        self.rollouts.insert(key.clone(), pods);
+        self.rollouts
+            .insert(Arc::clone(name), text.into_boxed_str());
         candidates
     }
 }
 
-fn labels_of(
-    key: &Key,
-    labels: &BTreeMap<String, String>,
-) -> impl Iterator<Item = (String, String, String)> {
-    labels
-        .iter()
-        .map(|(label, value)| (key.namespace.clone(), label.clone(), value.clone()))
+fn name_of(key: &Key) -> String {
+    format!("{}/{}", key.namespace, key.name)
 }
 
-fn take<K: std::hash::Hash + Eq>(map: &mut HashMap<K, BTreeSet<Key>>, at: &K, key: &Key) {
-    if let Some(keys) = map.get_mut(at) {
-        keys.remove(key);
-        if keys.is_empty() {
-            map.remove(at);
-        }
-    }
+fn namespace_of(name: &str) -> &str {
+    name.split_once('/').map_or("", |(namespace, _)| namespace)
+}
+
+fn key_of(name: &str) -> Key {
+    let (namespace, name) = name.split_once('/').unwrap_or(("", name));
+    Key::new(ROLLOUT, namespace, name)
+}
+
+/// The labels of a Rollout in its namespace, as hashes.
+fn hashes(name: &str, labels: &BTreeMap<String, String>) -> impl Iterator<Item = u64> {
+    labels.iter().map(move |label| {
+        let mut hasher = DefaultHasher::new();
+        (namespace_of(name), label).hash(&mut hasher);
+        hasher.finish()
+    })
+}
+
+/// Whoever is in an index with a label.
+fn with(index: &BTreeSet<(u64, Name)>, label: u64) -> impl Iterator<Item = Name> {
+    let first: (u64, Name) = (label, Arc::from(""));
+    let rest = index.range(first..).take_while(move |(at, _)| *at == label);
+    rest.map(|(_, name)| Arc::clone(name))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resource::ROLLOUT;
-    use serde_json::json;
 
     fn rollout(selector: &[(&str, &str)], labels: &[(&str, &str)]) -> Rollout {
         let map = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {

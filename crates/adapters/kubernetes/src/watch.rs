@@ -1,10 +1,9 @@
 //! Keeps the cache up to date: everything of a kind is listed once, and watched from there.
 
-use crate::api::{ApiError, Feed, Key, Notice, Page, Reason, Selection};
-use crate::cache::{Cache, Change, key_of, version_of};
+use crate::api::{ApiError, Feed, Key, Notice, Page, Reason, Selection, Stored};
+use crate::cache::{Cache, Change};
 use crate::resource::Resource;
 use futures_util::{StreamExt, pin_mut};
-use serde_json::Value;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +23,8 @@ pub(crate) struct Seen {
     pub(crate) key: Key,
     /// The identity of the object that controls it.
     pub(crate) owner: Option<Arc<str>>,
+    /// Whether its spec may be another one than before, or it is gone.
+    pub(crate) spec: bool,
 }
 
 /// Watches a kind until the task ends. `tell` hears of every change.
@@ -89,7 +90,7 @@ async fn list(
         }
         for object in page.items {
             seen.insert(key_of(resource, &object));
-            learn(cache, resource, object, tell);
+            learn(cache, resource, object, tell)?;
         }
         after = page.next;
         if after.is_none() {
@@ -97,7 +98,8 @@ async fn list(
         }
     }
     for (key, owner) in cache.retain(resource, &seen, version) {
-        tell(Seen { key, owner });
+        let spec = true;
+        tell(Seen { key, owner, spec });
     }
     if version == 0 {
         return Err(ApiError::new(
@@ -134,11 +136,14 @@ async fn follow(
             };
             match event {
                 Ok(Notice::Changed(object)) => {
-                    version = version.max(version_of(&object));
-                    learn(cache, resource, object, tell);
+                    version = version.max(object.version());
+                    if let Err(cause) = learn(cache, resource, object, tell) {
+                        tracing::warn!(kind = %resource.kind, %cause, "everything is listed again");
+                        return;
+                    }
                 }
                 Ok(Notice::Deleted(object)) => {
-                    version = version.max(version_of(&object));
+                    version = version.max(object.version());
                     forget(cache, resource, &object, tell);
                 }
                 Ok(Notice::Bookmark(noted)) => version = version.max(noted),
@@ -160,15 +165,36 @@ async fn follow(
     }
 }
 
-fn learn(cache: &Cache, resource: &Resource, object: Value, tell: &impl Fn(Seen)) {
-    let key = key_of(resource, &object);
-    if let Change::Newer(owner) = cache.put(resource, object) {
-        tell(Seen { key, owner });
-    }
+fn key_of(resource: &Resource, object: &Stored) -> Key {
+    Key::new(resource.clone(), object.namespace(), object.name())
 }
 
-fn forget(cache: &Cache, resource: &Resource, object: &Value, tell: &impl Fn(Seen)) {
+/// Puts an object into the cache if it is news there.
+fn learn(
+    cache: &Cache,
+    resource: &Resource,
+    object: Stored,
+    tell: &impl Fn(Seen),
+) -> Result<(), ApiError> {
+    let key = key_of(resource, &object);
+    if cache.knows(&key, object.version()) {
+        return Ok(());
+    }
+    let object = object.read().map_err(|cause| {
+        ApiError::new(
+            Reason::Unavailable,
+            format!("the API server sent something that is no object as {key}: {cause}"),
+        )
+    })?;
+    if let Change::Newer { owner, spec } = cache.put(resource, object) {
+        tell(Seen { key, owner, spec });
+    }
+    Ok(())
+}
+
+fn forget(cache: &Cache, resource: &Resource, object: &Stored, tell: &impl Fn(Seen)) {
     let key = key_of(resource, object);
-    let owner = cache.remove(&key, version_of(object));
-    tell(Seen { key, owner });
+    let owner = cache.remove(&key, object.version());
+    let spec = true;
+    tell(Seen { key, owner, spec });
 }

@@ -2,7 +2,7 @@
 
 use super::args::{ControllerArgs, LogFormat, LogLevel};
 use super::failure::{Exit, Failure};
-use super::serve::{log_at, log_messages_as, serving_runtime};
+use super::serve::{log_at, log_messages_as};
 use crate::controller::{Environment, Servers, Services};
 use sluice_kubernetes::{
     ConnectError, Controller, Election, Ended, Notifications, Options, Rate, connect,
@@ -10,6 +10,7 @@ use sluice_kubernetes::{
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
+use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// The name of the Lease of Argo's controller.
@@ -31,7 +32,16 @@ pub(crate) fn controller(args: ControllerArgs) -> Result<ExitCode, Failure> {
         Some(level) => log_at(&format!("{level},{QUIET}"), json),
         None => log_messages_as(&format!("info,{QUIET}"), json),
     }
-    serving_runtime()?.block_on(run(args))
+    runtime()?.block_on(run(args))
+}
+
+/// One thread is enough: an API server answers fewer requests than it can ask. No work goes into waking others, and the C library's
+/// allocator gives memory back, which it hardly does when threads have heaps of their own.
+fn runtime() -> Result<Runtime, Failure> {
+    Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Exit::Failed, "system", format!("cannot start: {error}")))
 }
 
 async fn run(args: ControllerArgs) -> Result<ExitCode, Failure> {

@@ -83,7 +83,7 @@ fn serve(work: impl Future<Output = anyhow::Result<ExitCode>>) -> Result<ExitCod
 }
 
 /// A runtime for a command that serves.
-pub(crate) fn serving_runtime() -> Result<Runtime, Failure> {
+fn serving_runtime() -> Result<Runtime, Failure> {
     Builder::new_multi_thread()
         .worker_threads(RUNTIME_THREADS)
         .enable_all()

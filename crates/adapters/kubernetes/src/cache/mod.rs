@@ -9,7 +9,7 @@ mod packed;
 
 use crate::api::Key;
 use crate::resource::{ANALYSIS_RUN, EXPERIMENT, REPLICA_SET, ROLLOUT, Resource};
-use objects::{Entry, Kind, Objects, key};
+use objects::{Entry, Kind, Objects, Written, key};
 use packed::Packed;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -28,8 +28,13 @@ const OWNERS: [Resource; 3] = [ROLLOUT, EXPERIMENT, ANALYSIS_RUN];
 pub(crate) enum Change {
     /// It is as new as what was known, or older.
     None,
-    /// It is new, or newer; with the identity of its controlling owner.
-    Newer(Option<Arc<str>>),
+    /// It is new, or newer.
+    Newer {
+        /// The identity of its controlling owner.
+        owner: Option<Arc<str>>,
+        /// Whether its spec may be another one than what was known.
+        spec: bool,
+    },
 }
 
 impl Cache {
@@ -48,7 +53,7 @@ impl Cache {
         let owner = owner_of(&object);
         let mut objects = self.write();
         let place = objects.place(&key);
-        let known = objects.entry(&place).map_or(0, |entry| entry.version);
+        let known = objects.entry(&place).map_or(0, Entry::version);
         if version <= known.max(objects.gone_at(&place)) {
             return Change::None;
         }
@@ -57,14 +62,26 @@ impl Cache {
             .contains(resource)
             .then(|| object.pointer("/metadata/uid").and_then(Value::as_str))
             .flatten();
-        objects.put(place, version, uid, owner, Packed::new(&object.to_string()))
+        let written = Written {
+            version,
+            generation: object
+                .pointer("/metadata/generation")
+                .and_then(Value::as_i64),
+        };
+        objects.put(place, written, uid, owner, Packed::new(&object.to_string()))
+    }
+
+    /// Whether an object is known at a version, or at a newer one.
+    #[must_use]
+    pub(crate) fn knows(&self, key: &Key, version: u64) -> bool {
+        self.version(key).is_some_and(|known| version <= known)
     }
 
     /// Takes an object out that is gone at a version; its controlling owner, if it was known.
     pub(crate) fn remove(&self, key: &Key, version: u64) -> Option<Arc<str>> {
         let mut objects = self.write();
         let place = objects.place(key);
-        let known = objects.entry(&place).map_or(0, |entry| entry.version);
+        let known = objects.entry(&place).map_or(0, Entry::version);
         if version < known {
             return None;
         }
@@ -142,7 +159,7 @@ impl Cache {
     /// The version of an object that is known.
     #[must_use]
     pub(crate) fn version(&self, key: &Key) -> Option<u64> {
-        self.read().known(key).map(|entry| entry.version)
+        self.read().known(key).map(Entry::version)
     }
 
     /// The objects of a kind that an owner controls, parsed, by name.

@@ -49,11 +49,32 @@ pub(super) struct Place {
 
 #[derive(Debug)]
 pub(super) struct Entry {
-    pub(super) version: u64,
+    written: Written,
     /// Its identity, if it may own others.
     uid: Option<Arc<str>>,
     owner: Option<Arc<str>>,
     pub(super) text: Packed,
+}
+
+/// When an object was written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Written {
+    /// Its version.
+    pub(super) version: u64,
+    /// The number of its spec, for kinds that count it.
+    pub(super) generation: Option<i64>,
+}
+
+impl Entry {
+    pub(super) fn version(&self) -> u64 {
+        self.written.version
+    }
+
+    /// Whether another object, or the same later, has the same spec for certain.
+    fn has_spec_of(&self, written: Written, uid: Option<&str>) -> bool {
+        let is_counted = written.generation.is_some() && self.uid.is_some();
+        is_counted && self.written.generation == written.generation && self.uid.as_deref() == uid
+    }
 }
 
 impl Kind {
@@ -65,7 +86,7 @@ impl Kind {
     /// Those of a version, or an older one.
     pub(super) fn older_than(&self, version: u64) -> impl Iterator<Item = &str> {
         let entries = self.entries.iter();
-        let older = entries.filter(move |(_, entry)| entry.version <= version);
+        let older = entries.filter(move |(_, entry)| entry.version() <= version);
         older.map(|(name, _)| &**name)
     }
 }
@@ -171,11 +192,13 @@ impl Objects {
     pub(super) fn put(
         &mut self,
         place: Place,
-        version: u64,
+        written: Written,
         uid: Option<&str>,
         owner: Option<Arc<str>>,
         text: Packed,
     ) -> Change {
+        let known = self.entry(&place);
+        let spec = !known.is_some_and(|known| known.has_spec_of(written, uid));
         self.remove(&place);
         // One text for all that know an owner: itself, if it is known, and those that it owns.
         let owner = owner.map(|owner| match self.by_uid.get_key_value(&owner) {
@@ -198,7 +221,7 @@ impl Objects {
             self.by_uid.insert(Arc::clone(uid), place.clone());
         }
         let entry = Entry {
-            version,
+            written,
             uid,
             owner: owner.clone(),
             text,
@@ -208,7 +231,7 @@ impl Objects {
             self.orphans.insert(place.clone());
         }
         kind.entries.insert(place.name, entry);
-        Change::Newer(owner)
+        Change::Newer { owner, spec }
     }
 
     pub(super) fn remove(&mut self, place: &Place) -> Option<Arc<str>> {

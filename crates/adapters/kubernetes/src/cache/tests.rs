@@ -1,6 +1,6 @@
 use super::objects::GONE_MAX;
 use super::*;
-use crate::resource::REPLICA_SET;
+use crate::resource::{REPLICA_SET, ROLLOUT};
 use serde_json::json;
 
 fn set(name: &str, version: u64, owner: &str) -> Value {
@@ -107,4 +107,33 @@ fn only_so_many_deleted_objects_are_remembered_the_last_ones() {
     );
     let last = format!("set-{GONE_MAX}");
     assert_eq!(cache.put(&REPLICA_SET, set(&last, 4, "one")), Change::None);
+}
+
+/// What follows from a spec alone is not looked at again for every status.
+#[test]
+fn a_change_tells_whether_the_spec_may_be_another_one() {
+    let cache = Cache::default();
+    let written = |uid: Option<&str>, version: u64, generation: Option<i64>| {
+        let metadata = json!({
+            "name": "web",
+            "namespace": "shop",
+            "uid": uid,
+            "resourceVersion": version.to_string(),
+            "generation": generation,
+        });
+        match cache.put(&ROLLOUT, json!({"metadata": metadata})) {
+            Change::Newer { spec, .. } => spec,
+            Change::None => panic!("it is newer"),
+        }
+    };
+    assert!(written(Some("a"), 1, Some(1)), "it is new");
+    assert!(!written(Some("a"), 2, Some(1)), "a status");
+    assert!(written(Some("a"), 3, Some(2)), "another spec");
+    assert!(
+        written(Some("b"), 4, Some(2)),
+        "another object of that name"
+    );
+    assert!(written(Some("b"), 5, None), "nobody counts");
+    assert!(written(Some("b"), 6, None), "nobody counts");
+    assert!(written(None, 7, Some(1)), "nobody knows which it is");
 }

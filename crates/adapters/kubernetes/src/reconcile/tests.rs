@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 use super::*;
-use crate::resource::{EVENT, ROLLOUT};
+use crate::resource::ROLLOUT;
 use std::sync::{Arc, Mutex};
 
 /// An API server that takes everything, and notes it. When it has made a ReplicaSet, `news` becomes known.
@@ -37,16 +37,11 @@ impl Api for Server {
     async fn list(&self, _: &Resource, _: &str, _: &str) -> Result<Vec<Value>, ApiError> {
         Ok(self.pods.clone())
     }
-    async fn create(
-        &self,
-        resource: &Resource,
-        _: &str,
-        object: &Value,
-    ) -> Result<Value, ApiError> {
-        if *resource == EVENT {
-            self.told.lock().unwrap().push(object.clone());
-            return Ok(object.clone());
-        }
+    async fn record(&self, _: &str, event: &Value) -> Result<(), ApiError> {
+        self.told.lock().unwrap().push(event.clone());
+        Ok(())
+    }
+    async fn create(&self, _: &Resource, _: &str, object: &Value) -> Result<Value, ApiError> {
         self.cache.put(&ROLLOUT, self.news.clone());
         let mut stored = object.clone();
         stored["metadata"]["resourceVersion"] = json!("6");

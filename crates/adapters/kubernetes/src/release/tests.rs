@@ -33,6 +33,9 @@ impl Api for Server {
     async fn create(&self, _: &Resource, name: &str, _: &Value) -> Result<Value, ApiError> {
         Err(ApiError::new(Reason::Refused, name))
     }
+    async fn record(&self, name: &str, _: &Value) -> Result<(), ApiError> {
+        Err(ApiError::new(Reason::Refused, name))
+    }
     async fn patch(
         &self,
         key: &Key,
