@@ -66,7 +66,7 @@ fn of_blue_green(turn: &Turn<'_>) -> Option<String> {
 /// Whether another revision than the new one is stable, and has pods that serve.
 pub(super) fn has_serving_stable(turn: &Turn<'_>) -> bool {
     let stable = turn.other_stable().map(|at| &turn.sets[at]);
-    stable.is_some_and(|set| set.status.available_replicas > 0)
+    stable.is_some_and(|set| set.pods().staying() > 0)
 }
 
 /// Whether what is wanted was there before, and how: stable itself, or an older revision.

@@ -336,6 +336,11 @@ pub(super) fn scale(turn: &mut Turn<'_>, at: usize, count: i32) -> bool {
         .annotations
         .insert(DESIRED_REPLICAS.to_owned(), replicas.to_string());
     set.spec.replicas = Some(count);
+    if before != count {
+        // As the API server counts: what was available before says nothing from now on.
+        let generation = set.metadata.generation.unwrap_or(0);
+        set.metadata.generation = Some(generation.saturating_add(1));
+    }
     let name = set.metadata.name.clone();
     let revision = set.revision();
     turn.write(Write::PatchReplicaSet {
