@@ -4,7 +4,7 @@ use super::revision::{add_annotation, remove_annotation};
 use super::turn::Turn;
 use super::world::{DESIRED_REPLICAS, ReplicaSet, SCALE_DOWN_DEADLINE};
 use super::write::Write;
-use super::{old, pauses, status, workload_ref};
+use super::{old, pauses, services, status, workload_ref};
 use crate::api::{Time, TrafficWeights};
 use crate::workload::{
     AbortDelay, BasicCanary, Counts, MoveBounds, PreviewState, RoutedCanary, abort_delay,
@@ -262,6 +262,10 @@ fn new_set(turn: &mut Turn<'_>) -> bool {
         }
     };
     if delays_on_abort(turn) {
+        if is_active(turn, at) {
+            sync_annotation(turn, at);
+            return false;
+        }
         if let Some(deadline) = turn.sets[at].deadline() {
             if deadline > turn.now {
                 // It stays as it is until then.
@@ -302,6 +306,14 @@ fn growing(turn: &Turn<'_>, wanted: i32) -> i32 {
         }
         _ => wanted,
     }
+}
+
+/// Whether the active Service leads to a revision: an aborted one keeps its pods until users are on stable.
+fn is_active(turn: &Turn<'_>, at: usize) -> bool {
+    let strategy = turn.rollout.spec.strategy.blue_green.as_ref();
+    strategy.is_some_and(|blue_green| {
+        services::hash_of(turn, &blue_green.active_service) == turn.sets[at].hash()
+    })
 }
 
 fn sync_annotation(turn: &mut Turn<'_>, at: usize) {

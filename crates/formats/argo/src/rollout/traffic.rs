@@ -122,8 +122,11 @@ fn choose_weight(turn: &mut Turn<'_>, routing: &mut Routing) -> bool {
         routing.canary_hash = hash;
     } else if turn.is_fully_promoted() {
         return false;
-    } else if turn.is_aborted() {
+    } else if turn.is_aborted() && !status.promote_full {
         routing.weight = retreat::weight(turn);
+        if let Some(hash) = retreat::hash_with_traffic(turn).filter(|_| routing.weight > 0) {
+            routing.canary_hash = hash;
+        }
         let dynamic = turn
             .strategy()
             .is_some_and(|canary| canary.dynamic_stable_scale);

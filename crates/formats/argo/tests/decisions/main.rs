@@ -1,10 +1,11 @@
 //! Decisions about Rollouts that once were wrong: each was found by `testing/kubernetes-sim`.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod aborts;
 mod services;
 
 use serde_json::{Value, json};
-use sluice_argo::api::{Rollout, Time};
+use sluice_argo::api::{Rollout, RolloutStatus, Time};
 use sluice_argo::rollout::{ReplicaSet, Routing, Service, World, Write, decide, step_hash};
 use sluice_model::time::Timestamp;
 
@@ -99,6 +100,15 @@ fn switches(world: &World) -> Vec<(String, String)> {
     switches.collect()
 }
 
+/// The status that a decision writes, if it does.
+fn written_status(world: &World) -> Option<Box<RolloutStatus>> {
+    let writes = decide(world, NOW).writes;
+    writes.into_iter().find_map(|write| match write {
+        Write::Status(status) => Some(status),
+        _ => None,
+    })
+}
+
 /// What the routers are told, if they are.
 fn route(world: &World) -> Option<Routing> {
     let writes = decide(world, NOW).writes;
@@ -106,6 +116,14 @@ fn route(world: &World) -> Option<Routing> {
         Write::Route(routing) => Some(routing),
         _ => None,
     })
+}
+
+/// The conditions of a Rollout that is known to be paused.
+fn paused() -> Value {
+    json!([
+        {"type": "Progressing", "status": "Unknown", "reason": "RolloutPaused"},
+        {"type": "Paused", "status": "True", "reason": "RolloutPaused"},
+    ])
 }
 
 /// A ReplicaSet whose number changed since its pods were counted.
