@@ -43,7 +43,11 @@ fn of_blue_green(turn: &Turn<'_>) -> Option<String> {
     let blue_green = turn.rollout.spec.strategy.blue_green.as_ref()?;
     let active = services::hash_of(turn, &blue_green.active_service);
     if active.is_empty() {
-        return (!has_serving_stable(turn)).then(|| "Initial deploy".to_owned());
+        // An earlier revision that is stable keeps its pods until the Service leads to the new one.
+        return turn
+            .other_stable()
+            .is_none()
+            .then(|| "Initial deploy".to_owned());
     }
     if active != turn.new_hash() {
         return None;

@@ -5,10 +5,11 @@ use super::turn::Turn;
 use super::world::{DESIRED_REPLICAS, ReplicaSet, SCALE_DOWN_DEADLINE};
 use super::write::Write;
 use super::{old, pauses, services, status, workload_ref};
-use crate::api::{Time, TrafficWeights};
+use crate::api::{Time, TrafficWeights, WeightDestination};
 use crate::workload::{
-    AbortDelay, BasicCanary, Counts, MoveBounds, PreviewState, RoutedCanary, abort_delay,
-    are_counts_reached, canary_demand, delays_scale_down_on_abort, gradually, preview_count,
+    AbortDelay, BasicCanary, CanaryDemand, Counts, MoveBounds, PreviewState, RoutedCanary,
+    abort_delay, are_counts_reached, canary_demand, delays_scale_down_on_abort, gradually,
+    preview_count,
 };
 use serde_json::json;
 use std::time::Duration;
@@ -59,9 +60,14 @@ pub(super) fn wanted(turn: &Turn<'_>, weights: Option<&TrafficWeights>) -> Count
         };
     };
     let (new, stable) = (turn.new_pods(), turn.stable_pods());
-    let demand = canary_demand(turn.rollout, new, stable);
     let whole = canary.max_traffic_weight();
     let replicas = turn.replicas();
+    let demand = if turn.new.is_some() && turn.new == turn.stable {
+        // Also before the status knows that what is wanted is stable again.
+        CanaryDemand::Weight(whole)
+    } else {
+        canary_demand(turn.rollout, new, stable)
+    };
     if canary.traffic_routing.is_some() {
         return RoutedCanary {
             replicas,
@@ -87,8 +93,8 @@ pub(super) fn wanted(turn: &Turn<'_>, weights: Option<&TrafficWeights>) -> Count
     }
     let bounds = MoveBounds::of(&turn.rollout.spec.strategy, replicas);
     let weight = match demand {
-        crate::workload::CanaryDemand::Weight(weight) => weight,
-        crate::workload::CanaryDemand::Pods(_) => whole,
+        CanaryDemand::Weight(weight) => weight,
+        CanaryDemand::Pods(_) => whole,
     };
     BasicCanary {
         replicas,
@@ -153,6 +159,7 @@ pub(super) fn canary(turn: &mut Turn<'_>) -> bool {
     drop_deadlines(turn);
     // The weights before this turn: stable gives up pods a turn after its traffic.
     let before = turn.rollout.status.canary.weights.clone();
+    let before = before.or_else(|| unrouted(turn));
     if let Some(at) = turn.other_stable() {
         let count = counted(turn, at, wanted(turn, before.as_ref()).stable);
         if scale(turn, at, count) {
@@ -160,6 +167,22 @@ pub(super) fn canary(turn: &mut Turn<'_>) -> bool {
         }
     }
     new_set(turn) || old::scale_down(turn)
+}
+
+/// The weights of routers that were told nothing yet: they lead all to stable.
+fn unrouted(turn: &Turn<'_>) -> Option<TrafficWeights> {
+    let canary = turn.strategy()?;
+    let routing = canary.traffic_routing.as_ref();
+    routing.filter(|routing| routing.has_router())?;
+    let stable = WeightDestination {
+        weight: canary.max_traffic_weight(),
+        pod_template_hash: turn.stable_set()?.hash().to_owned(),
+        ..WeightDestination::default()
+    };
+    Some(TrafficWeights {
+        stable,
+        ..TrafficWeights::default()
+    })
 }
 
 /// Scales all ReplicaSets of a blue-green rollout.

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod aborts;
+mod pods;
 mod services;
 
 use serde_json::{Value, json};

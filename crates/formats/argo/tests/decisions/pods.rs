@@ -1,0 +1,83 @@
+//! How many pods there are, and which revisions stay.
+
+use super::{NOW, is_scaled, rollout, routed, set, world, written_status};
+use serde_json::{Value, json};
+use sluice_argo::api::Rollout;
+use sluice_argo::rollout::{World, Write, decide};
+
+/// The number of pods that a ReplicaSet gets, if it gets another one.
+fn count(world: &World, set: &str) -> Option<Value> {
+    decide(world, NOW)
+        .writes
+        .into_iter()
+        .find_map(|write| match write {
+            Write::PatchReplicaSet { name, operations } if name == set => operations
+                .into_iter()
+                .find(|it| it["op"] == "replace" && it["path"] == "/spec/replicas")
+                .map(|it| it["value"].clone()),
+            _ => None,
+        })
+}
+
+/// A Rollout that is scaled before the status knows its newest template.
+fn behind(strategy: Value, noted: &str, stable: &str) -> Rollout {
+    let status = json!({"currentPodHash": noted, "stableRS": stable, "currentStepIndex": 0});
+    let mut behind = rollout(strategy, status);
+    behind.spec.replicas = Some(8);
+    behind.spec.revision_history_limit = Some(0);
+    behind
+}
+
+/// What is wanted is stable again, and the status does not say so yet.
+#[test]
+fn stable_keeps_its_pods_when_it_is_wanted_again() {
+    let services = [("stable", "new"), ("canary", "new")];
+    let sets = vec![set("stable", 0, 0), set("new", 5, 5)];
+    let world = world(behind(routed(), "stable", "new"), sets, &services);
+    assert_eq!(count(&world, "new"), Some(json!(8)));
+}
+
+#[test]
+fn a_revision_that_the_status_names_is_not_deleted() {
+    let strategy = json!({"blueGreen": {"activeService": "active"}});
+    let sets = vec![set("old", 0, 0), set("stable", 5, 5), set("new", 5, 5)];
+    for (noted, is_deleted) in [("old", false), ("new", true)] {
+        let world = world(
+            behind(strategy.clone(), noted, "stable"),
+            sets.clone(),
+            &[("active", "stable")],
+        );
+        let deletes =
+            |write: &Write| matches!(write, Write::DeleteReplicaSet { name } if name == "old");
+        assert_eq!(decide(&world, NOW).writes.iter().any(deletes), is_deleted);
+    }
+}
+
+/// Before routers are told anything, all that they lead goes to stable.
+#[test]
+fn stable_gives_up_no_pods_before_routers_were_told() {
+    let mut strategy = routed();
+    strategy["canary"]["dynamicStableScale"] = json!(true);
+    strategy["canary"]["steps"] = json!([]);
+    let services = [("stable", "stable"), ("canary", "stable")];
+    let sets = vec![set("stable", 5, 3), set("new", 0, 0)];
+    let world = world(rollout(strategy, json!({})), sets, &services);
+    assert!(!is_scaled(&world, "stable"));
+}
+
+/// No Service leads to the first revision yet, and its pods are not counted as available. The second one was stable
+/// without a single pod, and the first one's pods ended.
+#[test]
+fn a_second_revision_is_not_stable_before_it_has_pods() {
+    let strategy = json!({"blueGreen": {"activeService": "active"}});
+    for available in [0, 5] {
+        let sets = vec![set("stable", 5, available), set("new", 5, 0)];
+        let world = world(
+            rollout(strategy.clone(), json!({})),
+            sets,
+            &[("active", "")],
+        );
+        let status = written_status(&world).expect("there is much to note");
+        assert_eq!(status.stable_rs, "stable");
+    }
+}
