@@ -2,8 +2,8 @@
 
 use super::{NOW, is_scaled, rollout, routed, set, world, written_status};
 use serde_json::{Value, json};
-use sluice_argo::api::Rollout;
-use sluice_argo::rollout::{World, Write, decide};
+use sluice_argo::api::{Rollout, Time};
+use sluice_argo::rollout::{Pod, World, Write, decide};
 
 /// The number of pods that a ReplicaSet gets, if it gets another one.
 fn count(world: &World, set: &str) -> Option<Value> {
@@ -80,4 +80,46 @@ fn a_second_revision_is_not_stable_before_it_has_pods() {
         let status = written_status(&world).expect("there is much to note");
         assert_eq!(status.stable_rs, "stable");
     }
+}
+
+fn restarting(ready_seconds: &[Option<i64>]) -> World {
+    let mut restarting = rollout(json!({"canary": {"steps": [{"pause": {}}]}}), json!({}));
+    restarting.spec.restart_at = Some(Time(NOW.shifted(-1_000)));
+    restarting.spec.min_ready_seconds = 30;
+    restarting.spec.progress_deadline_seconds = Some(i32::MAX);
+    let sets = vec![set("stable", 5, 4), set("new", 0, 0)];
+    let pods = ready_seconds.iter().enumerate().map(|(number, ready)| Pod {
+        name: format!("stable-{number}"),
+        replica_set: "stable".to_owned(),
+        created_at: NOW.shifted(-3_600_000),
+        deleting: false,
+        ready_since: ready.map(|seconds| NOW.shifted(-seconds * 1_000)),
+    });
+    let pods = pods.collect();
+    World {
+        pods,
+        ..world(restarting, sets, &[])
+    }
+}
+
+/// It asked for the pods every 30 s, for as long as one of them did not get ready.
+#[test]
+fn a_restart_that_waits_for_pods_asks_for_nothing() {
+    let ready = Some(3_600);
+    let evicts = |world: &World| {
+        let writes = decide(world, NOW).writes;
+        writes
+            .iter()
+            .any(|write| matches!(write, Write::EvictPods(_)))
+    };
+    let stuck = restarting(&[ready, ready, None, None, None]);
+    assert!(!evicts(&stuck));
+    let wake_at = decide(&stuck, NOW).wake_at;
+    assert!(
+        wake_at.is_none_or(|at| at > NOW.shifted(3_600_000)),
+        "{wake_at:?}"
+    );
+    let soon = restarting(&[ready, ready, Some(20), None, None]);
+    assert!(!evicts(&soon));
+    assert_eq!(decide(&soon, NOW).wake_at, Some(NOW.shifted(10_000)));
 }
