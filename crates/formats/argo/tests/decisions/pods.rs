@@ -1,8 +1,8 @@
 //! How many pods there are, and which revisions stay.
 
-use super::{NOW, is_scaled, rollout, routed, set, world, written_status};
+use super::{NOW, is_scaled, paused, rollout, routed, set, weights, world, written_status};
 use serde_json::{Value, json};
-use sluice_argo::api::{Rollout, Time};
+use sluice_argo::api::{AnalysisRun, AnalysisTemplate, Rollout, Time};
 use sluice_argo::rollout::{Pod, World, Write, decide};
 
 /// The number of pods that a ReplicaSet gets, if it gets another one.
@@ -122,4 +122,65 @@ fn a_restart_that_waits_for_pods_asks_for_nothing() {
     let soon = restarting(&[ready, ready, Some(20), None, None]);
     assert!(!evicts(&soon));
     assert_eq!(decide(&soon, NOW).wake_at, Some(NOW.shifted(10_000)));
+}
+
+/// It ended without a verdict while an experiment without one waits for somebody: Argo starts one run after another.
+#[test]
+fn an_inconclusive_run_waits_beside_an_inconclusive_experiment() {
+    let mut strategy = routed();
+    strategy["canary"]["analysis"] = json!({"templates": [{"templateName": "checks"}]});
+    let mut canary = weights(20);
+    canary["currentBackgroundAnalysisRunStatus"] = json!({"name": "run", "status": "Running"});
+    let pause = |reason: &str| json!({"reason": reason, "startTime": Time(NOW)});
+    let template: AnalysisTemplate = serde_json::from_value(json!({
+        "metadata": {"name": "checks", "namespace": "shop"},
+        "spec": {"metrics": [{"name": "m", "provider": {"prometheus": {"address": "http://p", "query": "up"}}}]},
+    }))
+    .unwrap();
+    let run: AnalysisRun = serde_json::from_value(json!({
+        "metadata": {"name": "run", "namespace": "shop"},
+        "spec": template.spec,
+        "status": {"phase": "Inconclusive"},
+    }))
+    .unwrap();
+    let world = |pauses: Value, conditions: Value| World {
+        runs: vec![run.clone()],
+        templates: vec![template.clone()],
+        ..world(
+            rollout(
+                strategy.clone(),
+                json!({
+                    "currentStepIndex": 0,
+                    "controllerPause": true,
+                    "pauseConditions": pauses,
+                    "conditions": conditions,
+                    "canary": canary,
+                }),
+            ),
+            vec![set("stable", 5, 5), set("new", 1, 1)],
+            &[("stable", "stable"), ("canary", "new")],
+        )
+    };
+    let starts = |world: &World| {
+        let writes = decide(world, NOW).writes;
+        writes
+            .iter()
+            .any(|write| matches!(write, Write::StartRun(_)))
+    };
+    let waits = world(json!([pause("InconclusiveExperiment")]), paused());
+    assert!(!starts(&waits));
+    let status = written_status(&waits).expect("the run's end is noted");
+    let reasons: Vec<&str> = status
+        .pause_conditions
+        .iter()
+        .map(|it| it.reason.as_str())
+        .collect();
+    assert_eq!(
+        reasons,
+        ["InconclusiveExperiment", "InconclusiveAnalysisRun"]
+    );
+    assert!(
+        starts(&world(json!([]), json!([]))),
+        "somebody let it go on"
+    );
 }
