@@ -250,8 +250,9 @@ impl Api for Connection {
         .await
     }
 
-    async fn delete(&self, key: &Key) -> Result<(), ApiError> {
+    async fn delete(&self, key: &Key, version: Option<u64>) -> Result<(), ApiError> {
         self.ask_about(Verb::Delete, key, |world| {
+            world.store.check_version(key, version)?;
             let change = world.store.delete(key)?;
             world.done(Some(self.controller), &change);
             Ok(())

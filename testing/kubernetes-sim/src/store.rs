@@ -205,6 +205,16 @@ impl Store {
             || *resource == ANALYSIS_RUN && self.has_status_apart
     }
 
+    /// Refuses when an object is of another version than the one that is given.
+    pub(crate) fn check_version(&self, key: &Key, version: Option<u64>) -> Result<(), ApiError> {
+        let stored = self.existing(key)?["metadata"]["resourceVersion"].as_str();
+        let stored = stored.and_then(|version| version.parse().ok());
+        if version.is_some() && version != stored {
+            return Err(conflict(key));
+        }
+        Ok(())
+    }
+
     fn existing(&self, key: &Key) -> Result<&Value, ApiError> {
         self.get(key).ok_or_else(|| {
             let message = format!("{} \"{}\" not found", key.resource.plural, key.name);

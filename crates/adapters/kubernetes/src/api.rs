@@ -83,8 +83,12 @@ pub trait Api: Send + Sync + 'static {
         key: &Key,
         object: &Value,
     ) -> impl Future<Output = Result<Value, ApiError>> + Send;
-    /// Deletes an object; what it owns goes with it, later.
-    fn delete(&self, key: &Key) -> impl Future<Output = Result<(), ApiError>> + Send;
+    /// Deletes an object, if it is still of the version that is given; what it owns goes with it, later.
+    fn delete(
+        &self,
+        key: &Key,
+        version: Option<u64>,
+    ) -> impl Future<Output = Result<(), ApiError>> + Send;
     /// Evicts a pod, if its disruption budget allows it.
     fn evict(&self, pod: &Key) -> impl Future<Output = Result<(), ApiError>> + Send;
 }

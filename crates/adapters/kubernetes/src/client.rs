@@ -297,9 +297,12 @@ impl Api for ClusterApi {
             .map(|Lean(object)| object)
     }
 
-    async fn delete(&self, key: &Key) -> Result<(), ApiError> {
-        let options =
+    async fn delete(&self, key: &Key, version: Option<u64>) -> Result<(), ApiError> {
+        let mut options =
             json!({"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"});
+        if let Some(version) = version {
+            options["preconditions"] = json!({"resourceVersion": version.to_string()});
+        }
         let body = Some((JSON, options));
         self.change(Verb::Delete, &key.resource, path_of(key), body)
             .await

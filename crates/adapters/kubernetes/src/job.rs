@@ -266,7 +266,7 @@ pub(crate) async fn terminate<A: Api>(
     now: Timestamp,
 ) -> Measurement {
     if let Some(key) = key_of(run, &measurement)
-        && let Err(cause) = api.delete(&key).await
+        && let Err(cause) = api.delete(&key, None).await
         && cause.reason != Reason::NotFound
     {
         tracing::warn!(%key, %cause, "a Job is not deleted");

@@ -224,13 +224,19 @@ impl<A: Api> Reconciler<'_, A> {
                     .await
             }
             Write::DeleteReplicaSet { name } => {
-                self.delete(&Key::new(REPLICA_SET, namespace, &name)).await
+                // One that has got pods since the decision stays.
+                let mut sets = pass.world.replica_sets.iter();
+                let set = sets.find(|set| set.metadata.name == name);
+                let version = set.and_then(|set| set.metadata.version());
+                let target = Key::new(REPLICA_SET, namespace, &name);
+                self.delete_at(&target, version).await
             }
             Write::SwitchService { name, hash, claim } => {
                 let mut patch = json!({"spec": {"selector": {POD_TEMPLATE_HASH_LABEL: hash}}});
                 if claim {
                     patch["metadata"] = json!({"annotations": {MANAGED_BY: key.name}});
                 }
+                self.check_newest(key, pass).await?;
                 let target = Key::new(SERVICE, namespace, &name);
                 self.patch_known(pass, &target, None, patch).await
             }
@@ -381,6 +387,19 @@ impl<A: Api> Reconciler<'_, A> {
         Ok(before != Some(version))
     }
 
+    /// Refuses when the Rollout is another one than the decision knew. The version of a Service says nothing of it, and
+    /// a controller that has lost the lead, or hears late, led users back to a revision that is gone.
+    async fn check_newest(&self, key: &Key, pass: &Pass) -> Result<(), ApiError> {
+        let stored = version_of(&self.api.get(key).await?);
+        if pass.versions.get(key) == Some(&stored) {
+            return Ok(());
+        }
+        Err(ApiError::new(
+            Reason::Conflict,
+            format!("{key} has changed since the decision; the next look knows it"),
+        ))
+    }
+
     /// Has every router that the Rollout names express the routing.
     async fn route(&self, key: &Key, pass: &mut Pass, routing: &Routing) -> Result<bool, ApiError> {
         let routers = routing::routers(&pass.world.rollout, routing, self.routers);
@@ -515,7 +534,12 @@ impl<A: Api> Reconciler<'_, A> {
     }
 
     pub(crate) async fn delete(&self, target: &Key) -> Result<bool, ApiError> {
-        match self.api.delete(target).await {
+        self.delete_at(target, None).await
+    }
+
+    /// Deletes an object that is of a version; refused when somebody has written it since.
+    async fn delete_at(&self, target: &Key, version: Option<u64>) -> Result<bool, ApiError> {
+        match self.api.delete(target, version).await {
             Err(cause) if cause.reason != Reason::NotFound => Err(cause),
             _ => Ok(false),
         }

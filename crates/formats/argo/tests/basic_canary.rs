@@ -54,6 +54,7 @@ fn a_basic_canary_moves_within_its_bounds() {
     );
     #[rustfmt::skip]
     const TABLE: &[Row] = &[
+        ("pods that are about to end are not started again", [7, 0, 0, 1], (7, 1), (0, 1), 0, (7, 0)),
         ("extra available pods do not count", [10, 100, 3, 0], (7, 8), (6, 3), 0, (7, 6)),
         ("surge lets the canary grow", [10, 20, 2, 0], (10, 10), (0, 0), 0, (10, 2)),
         ("then stable shrinks", [10, 20, 2, 0], (10, 10), (2, 2), 0, (8, 2)),

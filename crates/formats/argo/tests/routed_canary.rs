@@ -193,6 +193,25 @@ fn an_abort_with_a_delay_reaches_weight_zero() {
     }
 }
 
+/// A side with any pods has the fewest that are asked for; the way back waited for fewer for ever, which it does in Argo.
+#[test]
+fn an_abort_reaches_weight_zero_below_the_fewest_pods() {
+    for (fewest, weight) in [(json!(null), 10), (json!(3), 0)] {
+        let rollout = routed(
+            json!({
+                "dynamicStableScale": true, "minPodsPerReplicaSet": fewest,
+                "steps": [{"setWeight": 10}, {"setWeight": 50}],
+            }),
+            json!({"abort": true}),
+        );
+        assert_eq!(
+            canary_demand(&rollout, Some(pods(3, 3)), Some(pods(9, 9))),
+            CanaryDemand::Weight(weight),
+            "{fewest}"
+        );
+    }
+}
+
 /// TestGetCurrentSetWeight, TestGetCanaryReplicasOrWeight
 #[test]
 fn the_weight_is_that_of_the_last_set_weight() {

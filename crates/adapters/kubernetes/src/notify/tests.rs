@@ -96,7 +96,7 @@ impl Api for Server {
     async fn replace(&self, key: &Key, _: &Value) -> Result<Value, ApiError> {
         Err(ApiError::new(Reason::Refused, key.to_string()))
     }
-    async fn delete(&self, _: &Key) -> Result<(), ApiError> {
+    async fn delete(&self, _: &Key, _: Option<u64>) -> Result<(), ApiError> {
         Ok(())
     }
     async fn evict(&self, _: &Key) -> Result<(), ApiError> {

@@ -4,7 +4,8 @@ use super::*;
 use crate::resource::ROLLOUT;
 use std::sync::{Arc, Mutex};
 
-/// An API server that takes everything, and notes it. When it has made a ReplicaSet, `news` becomes known.
+/// An API server that takes everything, and notes it. Its Rollout is `news`, which becomes known when it has made a
+/// ReplicaSet.
 struct Server {
     cache: Arc<Cache>,
     news: Value,
@@ -15,6 +16,8 @@ struct Server {
     pods: Vec<Value>,
     /// The events that were told.
     told: Mutex<Vec<Value>>,
+    /// At which versions something was deleted.
+    deleted: Mutex<Vec<Option<u64>>>,
 }
 
 impl Server {
@@ -26,12 +29,16 @@ impl Server {
             stores,
             pods: Vec::new(),
             told: Mutex::default(),
+            deleted: Mutex::default(),
         }
     }
 }
 
 impl Api for Server {
     async fn get(&self, key: &Key) -> Result<Value, ApiError> {
+        if key.resource == ROLLOUT {
+            return Ok(self.news.clone());
+        }
         Err(ApiError::new(Reason::NotFound, key.to_string()))
     }
     async fn list(&self, _: &Resource, _: &str, _: &str) -> Result<Vec<Value>, ApiError> {
@@ -64,7 +71,8 @@ impl Api for Server {
     async fn replace(&self, key: &Key, _: &Value) -> Result<Value, ApiError> {
         Err(ApiError::new(Reason::Refused, key.to_string()))
     }
-    async fn delete(&self, _: &Key) -> Result<(), ApiError> {
+    async fn delete(&self, _: &Key, version: Option<u64>) -> Result<(), ApiError> {
+        self.deleted.lock().unwrap().push(version);
         Ok(())
     }
     async fn evict(&self, _: &Key) -> Result<(), ApiError> {
@@ -107,6 +115,63 @@ async fn look_and_tell(server: &Server, events: &Events) -> Look {
     };
     let key = Key::new(ROLLOUT, "shop", "web");
     reconciler.rollout(&key, Timestamp(1_000)).await
+}
+
+/// Makes one write of a decision that knew the Rollout at version 5, and its ReplicaSet at version 6.
+async fn write(server: &Server, write: Write) -> Result<bool, ApiError> {
+    let (events, _outlet) = Events::new(|| Timestamp(0), Arc::default());
+    let reconciler = Reconciler {
+        api: server,
+        cache: &server.cache,
+        selectors: &Selectors::default(),
+        labelled: &Labelled::default(),
+        events: &events,
+        instance_id: "",
+        routers: &RouterVersions::default(),
+        tell: &|_| {},
+        metrics: &Metrics::default(),
+        notifier: None,
+    };
+    let key = Key::new(ROLLOUT, "shop", "web");
+    let set = serde_json::from_value(object("web-1", "6")).unwrap();
+    let mut pass = Pass {
+        world: World {
+            rollout: serde_json::from_value(object("web", "5")).unwrap(),
+            replica_sets: vec![set],
+            ..World::default()
+        },
+        noted: RolloutStatus::default(),
+        versions: HashMap::from([(key.clone(), 5)]),
+        now: Timestamp(1_000),
+        told: Told::default(),
+    };
+    reconciler.write(&key, &mut pass, write).await
+}
+
+/// A controller that has lost the lead believes in the status of before, and knows the Service as it is.
+#[tokio::test]
+async fn a_service_is_switched_for_the_newest_rollout_only() {
+    let switch = || Write::SwitchService {
+        name: "active".to_owned(),
+        hash: "stable".to_owned(),
+        claim: false,
+    };
+    let newest = Server::new(object("web", "5"), true);
+    assert_eq!(write(&newest, switch()).await, Ok(true));
+    let changed = Server::new(object("web", "9"), true);
+    let refused = write(&changed, switch()).await.unwrap_err();
+    assert_eq!(refused.reason, Reason::Conflict);
+    assert!(changed.patches.lock().unwrap().is_empty());
+}
+
+/// Its pods may have been asked for since: the answer was lost.
+#[tokio::test]
+async fn a_replica_set_is_deleted_as_the_decision_knew_it() {
+    let server = Server::new(object("web", "5"), true);
+    let name = "web-1".to_owned();
+    let done = write(&server, Write::DeleteReplicaSet { name }).await;
+    assert_eq!(done, Ok(false));
+    assert_eq!(*server.deleted.lock().unwrap(), [Some(6)]);
 }
 
 /// Somebody aborts while the ReplicaSet is made: what was decided without it must not be written over it.

@@ -50,7 +50,7 @@ impl Api for Server {
     async fn replace(&self, key: &Key, object: &Value) -> Result<Value, ApiError> {
         self.store(key, object)
     }
-    async fn delete(&self, key: &Key) -> Result<(), ApiError> {
+    async fn delete(&self, key: &Key, _: Option<u64>) -> Result<(), ApiError> {
         Err(ApiError::new(Reason::Refused, key.to_string()))
     }
     async fn evict(&self, key: &Key) -> Result<(), ApiError> {

@@ -211,11 +211,15 @@ fn judge(turn: &mut Turn<'_>, run: Option<&AnalysisRun>, role: Role) {
 
 /// Whether a run is needed that is not there: none was started, the last one was inconclusive and somebody
 /// let the rollout go on, or it is tried again after an abort.
+///
+/// A pause for something else says nothing about an inconclusive run: it waits for somebody like any other. Beside an
+/// inconclusive experiment Argo starts one run after another.
 fn needs_new(turn: &Turn<'_>, run: Option<&AnalysisRun>) -> bool {
     let Some(run) = run else { return true };
     let status = &turn.rollout.status;
-    let waits = |reason| pauses::condition(status, reason).is_some();
-    if status.controller_pause && !waits(pauses::STEP) && !waits(pauses::SWITCH) {
+    let others = [pauses::STEP, pauses::SWITCH, pauses::EXPERIMENT];
+    let waits = |reason: &str| pauses::condition(status, reason).is_some();
+    if status.controller_pause && !others.into_iter().any(waits) {
         return run.status.phase == AnalysisPhase::Inconclusive;
     }
     status.aborted_at.is_some()

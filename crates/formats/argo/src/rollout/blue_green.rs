@@ -117,6 +117,14 @@ fn is_pause_over(turn: &Turn<'_>, strategy: &BlueGreenStrategy) -> bool {
 }
 
 fn switch(turn: &mut Turn<'_>, strategy: &BlueGreenStrategy) {
+    if turn.rollout.status.abort {
+        // Stable's pods count, and not those of the side that failed.
+        if !pauses::is_halted(turn.rollout) {
+            let needs_pods = turn.replicas() > 0;
+            services::ensure(turn, &strategy.active_service, turn.stable, needs_pods);
+        }
+        return;
+    }
     let is_saturated = turn
         .new_set()
         .is_some_and(|set| conditions::is_saturated(set, turn.replicas()));
@@ -126,9 +134,6 @@ fn switch(turn: &mut Turn<'_>, strategy: &BlueGreenStrategy) {
     let mut hash = services::hash_of(turn, &strategy.active_service);
     if is_fast(turn, strategy) || is_pause_over(turn, strategy) && analyses::is_pre_done(turn) {
         hash = turn.new_hash();
-    }
-    if turn.rollout.status.abort {
-        hash = turn.rollout.status.stable_rs.clone();
     }
     services::switch(turn, &strategy.active_service, &hash);
 }

@@ -24,6 +24,7 @@ pub(super) fn run(turn: &mut Turn<'_>) {
     history::tidy(turn);
     services::of_canary(turn);
     let is_routed = traffic::route(turn);
+    services::of_canary_without_pods(turn, is_routed);
     experiments::run(turn);
     analyses::run(turn);
     let is_halted = turn.pauses.any_added();

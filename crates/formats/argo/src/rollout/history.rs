@@ -16,6 +16,8 @@ pub(super) fn tidy(turn: &mut Turn<'_>) {
         .others()
         .into_iter()
         .filter(|at| !turn.sets[*at].is_deleting())
+        // What the status names is looked for by its hash.
+        .filter(|at| turn.sets[*at].hash() != turn.rollout.status.current_pod_hash)
         .collect();
     old.sort_by_key(|at| {
         (

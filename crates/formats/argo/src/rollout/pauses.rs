@@ -60,6 +60,8 @@ impl Pauses {
         if self.abort_added || (!self.abort_removed && before.abort) {
             next.abort = true;
             next.aborted_at = Some(before.aborted_at.unwrap_or(now));
+            next.controller_pause = false;
+            next.pause_conditions.clear();
             return;
         }
         next.abort = false;

@@ -43,7 +43,11 @@ fn of_blue_green(turn: &Turn<'_>) -> Option<String> {
     let blue_green = turn.rollout.spec.strategy.blue_green.as_ref()?;
     let active = services::hash_of(turn, &blue_green.active_service);
     if active.is_empty() {
-        return (!has_serving_stable(turn)).then(|| "Initial deploy".to_owned());
+        // An earlier revision that is stable keeps its pods until the Service leads to the new one.
+        return turn
+            .other_stable()
+            .is_none()
+            .then(|| "Initial deploy".to_owned());
     }
     if active != turn.new_hash() {
         return None;
@@ -66,7 +70,7 @@ fn of_blue_green(turn: &Turn<'_>) -> Option<String> {
 /// Whether another revision than the new one is stable, and has pods that serve.
 pub(super) fn has_serving_stable(turn: &Turn<'_>) -> bool {
     let stable = turn.other_stable().map(|at| &turn.sets[at]);
-    stable.is_some_and(|set| set.status.available_replicas > 0)
+    stable.is_some_and(|set| set.pods().staying() > 0)
 }
 
 /// Whether what is wanted was there before, and how: stable itself, or an older revision.

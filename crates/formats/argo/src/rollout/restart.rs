@@ -1,7 +1,7 @@
 //! Pods that are replaced because somebody asked for a restart.
 
 use super::turn::Turn;
-use super::world::World;
+use super::world::{Pod, World};
 use super::write::Write;
 use crate::api::Rollout;
 use crate::workload::MoveBounds;
@@ -43,15 +43,16 @@ pub(super) fn run(turn: &mut Turn<'_>) -> bool {
         turn.next.restarted_at = Some(at);
         return false;
     }
-    let now = turn.now;
-    turn.wake(now.after(RETRY));
     let evicted: Vec<String> = older
         .into_iter()
         .take(usize::try_from(allowed(turn)).unwrap_or(0))
         .collect();
     if evicted.is_empty() {
+        wake_when_available(turn);
         return false;
     }
+    let now = turn.now;
+    turn.wake(now.after(RETRY));
     turn.write(Write::EvictPods(evicted));
     true
 }
@@ -77,14 +78,28 @@ fn in_order(turn: &Turn<'_>, at: Timestamp) -> Vec<String> {
     older.into_iter().map(|(_, _, name)| name).collect()
 }
 
+/// When a pod counts as available; `None` while it is not ready, and when it is being deleted.
+fn available_at(turn: &Turn<'_>, pod: &Pod) -> Option<Timestamp> {
+    let seconds = u64::try_from(turn.rollout.spec.min_ready_seconds).unwrap_or(0);
+    let since = pod.ready_since.filter(|_| !pod.deleting)?;
+    Some(since.after(Duration::from_secs(seconds)))
+}
+
+/// Comes back when the next ready pod counts as available. Those that get ready later change their ReplicaSet's
+/// counts, and these ask for a look.
+fn wake_when_available(turn: &mut Turn<'_>) {
+    let times = turn.world.pods.iter();
+    let times = times.filter_map(|pod| available_at(turn, pod));
+    if let Some(next) = times.filter(|at| *at > turn.now).min() {
+        turn.wake(next);
+    }
+}
+
 fn allowed(turn: &Turn<'_>) -> i32 {
     let replicas = turn.replicas();
-    let seconds = u64::try_from(turn.rollout.spec.min_ready_seconds).unwrap_or(0);
     let available = turn.world.pods.iter().filter(|pod| {
-        let ready_for_long = pod
-            .ready_since
-            .is_some_and(|since| turn.now >= since.after(Duration::from_secs(seconds)));
-        ready_for_long && !pod.deleting
+        let at = available_at(turn, pod);
+        at.is_some_and(|at| at <= turn.now)
     });
     let available = i32::try_from(available.count()).unwrap_or(i32::MAX);
     let bounds = MoveBounds::of(&turn.rollout.spec.strategy, replicas);

@@ -17,6 +17,15 @@ pub(super) fn from_hash(turn: &Turn<'_>) -> Option<String> {
         .then(|| weights.canary.pod_template_hash.clone())
 }
 
+/// The hash that the canary's traffic goes to, when it is another one than what is wanted now: an update that came
+/// before has it still.
+pub(super) fn hash_with_traffic(turn: &Turn<'_>) -> Option<String> {
+    let weights = turn.rollout.status.canary.weights.as_ref()?;
+    let canary = &weights.canary;
+    let leads_elsewhere = canary.weight > 0 && canary.pod_template_hash != turn.new_hash();
+    leads_elsewhere.then(|| canary.pod_template_hash.clone())
+}
+
 /// The canary's weight on the way back: none, unless stable gave up pods; then no more leaves the canary
 /// than stable has pods for.
 pub(super) fn weight(turn: &Turn<'_>) -> i32 {

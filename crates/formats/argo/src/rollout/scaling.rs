@@ -4,11 +4,12 @@ use super::revision::{add_annotation, remove_annotation};
 use super::turn::Turn;
 use super::world::{DESIRED_REPLICAS, ReplicaSet, SCALE_DOWN_DEADLINE};
 use super::write::Write;
-use super::{old, pauses, status, workload_ref};
-use crate::api::{Time, TrafficWeights};
+use super::{old, pauses, services, status, workload_ref};
+use crate::api::{Time, TrafficWeights, WeightDestination};
 use crate::workload::{
-    AbortDelay, BasicCanary, Counts, MoveBounds, PreviewState, RoutedCanary, abort_delay,
-    are_counts_reached, canary_demand, delays_scale_down_on_abort, gradually, preview_count,
+    AbortDelay, BasicCanary, CanaryDemand, Counts, MoveBounds, PreviewState, RoutedCanary,
+    abort_delay, are_counts_reached, canary_demand, delays_scale_down_on_abort, gradually,
+    preview_count,
 };
 use serde_json::json;
 use std::time::Duration;
@@ -59,9 +60,14 @@ pub(super) fn wanted(turn: &Turn<'_>, weights: Option<&TrafficWeights>) -> Count
         };
     };
     let (new, stable) = (turn.new_pods(), turn.stable_pods());
-    let demand = canary_demand(turn.rollout, new, stable);
     let whole = canary.max_traffic_weight();
     let replicas = turn.replicas();
+    let demand = if turn.new.is_some() && turn.new == turn.stable {
+        // Also before the status knows that what is wanted is stable again.
+        CanaryDemand::Weight(whole)
+    } else {
+        canary_demand(turn.rollout, new, stable)
+    };
     if canary.traffic_routing.is_some() {
         return RoutedCanary {
             replicas,
@@ -87,8 +93,8 @@ pub(super) fn wanted(turn: &Turn<'_>, weights: Option<&TrafficWeights>) -> Count
     }
     let bounds = MoveBounds::of(&turn.rollout.spec.strategy, replicas);
     let weight = match demand {
-        crate::workload::CanaryDemand::Weight(weight) => weight,
-        crate::workload::CanaryDemand::Pods(_) => whole,
+        CanaryDemand::Weight(weight) => weight,
+        CanaryDemand::Pods(_) => whole,
     };
     BasicCanary {
         replicas,
@@ -153,6 +159,7 @@ pub(super) fn canary(turn: &mut Turn<'_>) -> bool {
     drop_deadlines(turn);
     // The weights before this turn: stable gives up pods a turn after its traffic.
     let before = turn.rollout.status.canary.weights.clone();
+    let before = before.or_else(|| unrouted(turn));
     if let Some(at) = turn.other_stable() {
         let count = counted(turn, at, wanted(turn, before.as_ref()).stable);
         if scale(turn, at, count) {
@@ -160,6 +167,22 @@ pub(super) fn canary(turn: &mut Turn<'_>) -> bool {
         }
     }
     new_set(turn) || old::scale_down(turn)
+}
+
+/// The weights of routers that were told nothing yet: they lead all to stable.
+fn unrouted(turn: &Turn<'_>) -> Option<TrafficWeights> {
+    let canary = turn.strategy()?;
+    let routing = canary.traffic_routing.as_ref();
+    routing.filter(|routing| routing.has_router())?;
+    let stable = WeightDestination {
+        weight: canary.max_traffic_weight(),
+        pod_template_hash: turn.stable_set()?.hash().to_owned(),
+        ..WeightDestination::default()
+    };
+    Some(TrafficWeights {
+        stable,
+        ..TrafficWeights::default()
+    })
 }
 
 /// Scales all ReplicaSets of a blue-green rollout.
@@ -262,6 +285,10 @@ fn new_set(turn: &mut Turn<'_>) -> bool {
         }
     };
     if delays_on_abort(turn) {
+        if is_active(turn, at) {
+            sync_annotation(turn, at);
+            return false;
+        }
         if let Some(deadline) = turn.sets[at].deadline() {
             if deadline > turn.now {
                 // It stays as it is until then.
@@ -304,6 +331,14 @@ fn growing(turn: &Turn<'_>, wanted: i32) -> i32 {
     }
 }
 
+/// Whether the active Service leads to a revision: an aborted one keeps its pods until users are on stable.
+fn is_active(turn: &Turn<'_>, at: usize) -> bool {
+    let strategy = turn.rollout.spec.strategy.blue_green.as_ref();
+    strategy.is_some_and(|blue_green| {
+        services::hash_of(turn, &blue_green.active_service) == turn.sets[at].hash()
+    })
+}
+
 fn sync_annotation(turn: &mut Turn<'_>, at: usize) {
     let count = turn.sets[at].desired();
     scale(turn, at, count);
@@ -336,6 +371,11 @@ pub(super) fn scale(turn: &mut Turn<'_>, at: usize, count: i32) -> bool {
         .annotations
         .insert(DESIRED_REPLICAS.to_owned(), replicas.to_string());
     set.spec.replicas = Some(count);
+    if before != count {
+        // As the API server counts: what was available before says nothing from now on.
+        let generation = set.metadata.generation.unwrap_or(0);
+        set.metadata.generation = Some(generation.saturating_add(1));
+    }
     let name = set.metadata.name.clone();
     let revision = set.revision();
     turn.write(Write::PatchReplicaSet {

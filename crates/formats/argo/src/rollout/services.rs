@@ -1,6 +1,7 @@
 //! Which pods the Services lead to.
 
 use super::turn::Turn;
+use super::world::ReplicaSet;
 use super::write::Write;
 use super::{pauses, retreat};
 use crate::api::Rollout;
@@ -63,8 +64,7 @@ pub(super) fn ensure(turn: &mut Turn<'_>, name: &str, set: Option<usize>, needs_
         return;
     }
     let is_foreign = service.managed_by.is_none();
-    let has_pods = set.is_counted() && set.status.available_replicas > 0;
-    if needs_pods && (is_foreign && !set.is_available() || !has_pods) {
+    if needs_pods && (is_foreign && !set.is_available() || !has_pods(Some(set))) {
         return;
     }
     switch(turn, name, &hash);
@@ -75,11 +75,13 @@ pub(super) fn of_canary(turn: &mut Turn<'_>) {
     let Some(canary) = turn.strategy() else {
         return;
     };
-    if let (Some(_), false) = (&canary.ping_pong, turn.is_fully_promoted())
-        && !takes_traffic_without_pods(turn)
-    {
-        let (_, name) = pair(turn, true);
-        ensure(turn, &name, turn.new, false);
+    if canary.ping_pong.is_some() {
+        // One that was created again selects all pods.
+        let (stable, _) = pair(turn, true);
+        ensure(turn, &stable, turn.stable, true);
+    }
+    if has_pods(turn.new_set()) {
+        take_turn(turn);
     }
     ensure(turn, &canary.stable_service, turn.stable, true);
     if turn.is_aborted() {
@@ -96,15 +98,30 @@ pub(super) fn of_canary(turn: &mut Turn<'_>) {
     ensure(turn, &canary.canary_service, turn.new, true);
 }
 
-/// Whether the canary's Service still gets the traffic of an earlier update, and the new revision has no pods for it:
-/// it stays where it is until the routers give it none.
-fn takes_traffic_without_pods(turn: &Turn<'_>) -> bool {
-    let weights = turn.rollout.status.canary.weights.as_ref();
+/// With ping-pong, leads the Service whose turn it is to a new revision without pods, once the routers lead nothing to
+/// it: in this turn they may have been told, and what the status says of them may be older than they are.
+pub(super) fn of_canary_without_pods(turn: &mut Turn<'_>, is_routed: bool) {
+    let weights = turn.next.canary.weights.as_ref();
     let has_traffic = weights.is_some_and(|weights| weights.canary.weight > 0);
-    has_traffic
-        && turn
-            .new_set()
-            .is_none_or(|set| set.status.available_replicas <= 0)
+    if is_routed && !has_traffic {
+        take_turn(turn);
+    }
+}
+
+/// With ping-pong, leads the Service whose turn it is to the new revision.
+fn take_turn(turn: &mut Turn<'_>) {
+    let takes_turns = turn
+        .strategy()
+        .is_some_and(|canary| canary.ping_pong.is_some());
+    if takes_turns && !turn.is_fully_promoted() {
+        let (_, name) = pair(turn, true);
+        ensure(turn, &name, turn.new, false);
+    }
+}
+
+/// Whether a ReplicaSet has pods that requests can go to.
+fn has_pods(set: Option<&ReplicaSet>) -> bool {
+    set.is_some_and(|set| set.is_counted() && set.pods().staying() > 0)
 }
 
 /// The stable and the canary Service. With ping-pong, those whose turn it is, where they are preferred or no

@@ -61,7 +61,10 @@ pub(super) fn route(turn: &mut Turn<'_>) -> bool {
         ..Routing::default()
     };
     let keeps_routes = choose_weight(turn, &mut routing);
-    if !stable_covers(turn, whole - routing.weight) || subsets_wait(turn) {
+    if !stable_covers(turn, whole - routing.weight)
+        || leads_elsewhere(turn, &routing)
+        || subsets_wait(turn)
+    {
         return false;
     }
     if keeps_routes && turn.revision() > 1 {
@@ -80,7 +83,7 @@ pub(super) fn route(turn: &mut Turn<'_>) -> bool {
 }
 
 fn has_pods(set: Option<&ReplicaSet>) -> bool {
-    set.is_some_and(|set| set.status.available_replicas > 0)
+    set.is_some_and(|set| set.pods().staying() > 0)
 }
 
 /// Routes that steps made: a later step of the same name takes an earlier one's place, and removes it when it
@@ -119,8 +122,11 @@ fn choose_weight(turn: &mut Turn<'_>, routing: &mut Routing) -> bool {
         routing.canary_hash = hash;
     } else if turn.is_fully_promoted() {
         return false;
-    } else if turn.is_aborted() {
+    } else if turn.is_aborted() && !status.promote_full {
         routing.weight = retreat::weight(turn);
+        if let Some(hash) = retreat::hash_with_traffic(turn).filter(|_| routing.weight > 0) {
+            routing.canary_hash = hash;
+        }
         let dynamic = turn
             .strategy()
             .is_some_and(|canary| canary.dynamic_stable_scale);
@@ -186,14 +192,24 @@ fn weight_before(turn: &Turn<'_>, index: i32) -> i32 {
 
 /// Whether the stable side has the pods that its weight needs.
 fn stable_covers(turn: &Turn<'_>, weight: i32) -> bool {
-    let (Some(canary), Some(pods)) = (turn.strategy(), turn.stable_pods()) else {
+    let (Some(canary), Some(stable)) = (turn.strategy(), turn.stable_set()) else {
         return false;
     };
+    if weight > 0 && !stable.is_counted() {
+        return false;
+    }
+    let pods = stable.pods();
     let whole = canary.max_traffic_weight().max(1);
     let needed = i64::from(weight) * i64::from(turn.replicas()) / i64::from(whole);
     let needed = i32::try_from(needed).unwrap_or(i32::MAX);
     let threshold = canary.replica_progress_threshold.as_ref();
     pods.staying() >= needed || is_progress_reached(threshold, Some(pods), needed)
+}
+
+/// Whether stable's Service still leads to a revision of before: it waits for stable's pods, and its weight with it.
+fn leads_elsewhere(turn: &Turn<'_>, routing: &Routing) -> bool {
+    let hash = services::hash_of(turn, &routing.services.0);
+    !hash.is_empty() && hash != routing.stable_hash
 }
 
 /// Whether Istio's subsets, without Services, have to wait until both sides' pods are available (Argo's issue

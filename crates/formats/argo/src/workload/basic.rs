@@ -141,7 +141,7 @@ fn within(
     let reduced = other_count.saturating_sub(excess(drained_count, other_count));
     let drained_available = drained.map_or(0, |pods| pods.available.min(drained_count));
     let available = drained_available.saturating_add(other.available.min(reduced));
-    let given_up = other.available.saturating_sub(reduced).max(0);
+    let given_up = other.staying().saturating_sub(reduced).max(0);
     let missing = least.saturating_sub(available).max(0);
     let other_count = reduced.saturating_add(given_up.min(missing));
     (

@@ -2,7 +2,7 @@
 
 use super::Pods;
 use super::delay::{AbortDelay, abort_delay};
-use super::routed::pods_for_weight;
+use super::routed::{pods_for_weight, with_fewest};
 use crate::api::{CanaryStep, CanaryStrategy, Rollout, RolloutStrategy, SetCanaryScale};
 
 /// What a canary needs.
@@ -99,7 +99,8 @@ fn canary_scale(rollout: &Rollout) -> Option<&SetCanaryScale> {
 /// walked down as fast as stable pods become available, so that no pods are started at once.
 ///
 /// With an explicit abortScaleDownDelaySeconds the canary keeps its pods until stable is complete; its
-/// size then says nothing about how far the way back is (Argo's issue 4898).
+/// size then says nothing about how far the way back is (Argo's issue 4898). Nor do the pods that a side has at least:
+/// a weight that needs fewer is not lower for that.
 fn retreat_weight(rollout: &Rollout, strategy: &CanaryStrategy, canary: Pods, stable: Pods) -> i32 {
     let replicas = rollout.spec.replicas();
     let whole = strategy.max_traffic_weight();
@@ -115,7 +116,10 @@ fn retreat_weight(rollout: &Rollout, strategy: &CanaryStrategy, canary: Pods, st
         .iter()
         .rev()
         .filter_map(|step| step.set_weight)
-        .find(|weight| pods_for_weight(replicas, *weight, whole) < canary_pods)
+        .find(|weight| {
+            let pods = pods_for_weight(replicas, *weight, whole);
+            with_fewest(pods, strategy.min_pods_per_replica_set, replicas) < canary_pods
+        })
         .unwrap_or(0)
 }
 

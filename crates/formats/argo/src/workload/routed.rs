@@ -55,10 +55,15 @@ impl RoutedCanary {
     }
 
     fn at_least(&self, count: i32) -> i32 {
-        match self.pods_min {
-            Some(least) if count != 0 => count.max(least.min(self.replicas)),
-            _ => count,
-        }
+        with_fewest(count, self.pods_min, self.replicas)
+    }
+}
+
+/// The count of a side that has at least so many pods when it has any.
+pub(super) fn with_fewest(count: i32, fewest: Option<i32>, replicas: i32) -> i32 {
+    match fewest {
+        Some(fewest) if count != 0 => count.max(fewest.min(replicas)),
+        _ => count,
     }
 }
 

@@ -1,0 +1,107 @@
+//! The way back.
+
+use super::{
+    NOW, is_scaled, paused, rollout, route, routed, set, switches, weights, world, written_status,
+};
+use serde_json::{Value, json};
+use sluice_argo::api::Time;
+use sluice_argo::rollout::World;
+
+fn blue_green() -> Value {
+    json!({"blueGreen": {"activeService": "active", "abortScaleDownDelaySeconds": 30}})
+}
+
+/// A blue-green rollout that was aborted when users were on the new revision.
+fn aborted(replicas: i32, stable: (i32, i32), new: (i32, i32)) -> World {
+    let status = json!({
+        "abort": true,
+        "abortedAt": "2025-12-31T23:59:00Z",
+        "conditions": [{"type": "Progressing", "status": "False", "reason": "RolloutAborted"}],
+        "blueGreen": {"activeSelector": "new"},
+    });
+    let mut rollout = rollout(blue_green(), status);
+    rollout.spec.replicas = Some(replicas);
+    let mut sets = vec![set("stable", stable.0, stable.1), set("new", new.0, new.1)];
+    for set in &mut sets {
+        let desired = "rollout.argoproj.io/desired-replicas".to_owned();
+        set.metadata
+            .annotations
+            .insert(desired, replicas.to_string());
+    }
+    world(rollout, sets, &[("active", "new")])
+}
+
+/// The side that failed may never be complete: in Argo users stay on it then.
+#[test]
+fn an_aborted_update_leads_back_whatever_the_pods_of_the_new_revision() {
+    let to_stable = [("active".to_owned(), "stable".to_owned())];
+    assert_eq!(switches(&aborted(5, (5, 5), (5, 3))), to_stable);
+    assert_eq!(switches(&aborted(5, (5, 5), (5, 5))), to_stable);
+    assert_eq!(switches(&aborted(5, (5, 0), (5, 5))), []);
+    assert_eq!(switches(&aborted(0, (0, 0), (0, 0))), to_stable);
+}
+
+/// A paused Rollout does not lead users back, and so their pods stay.
+#[test]
+fn an_aborted_revision_keeps_its_pods_while_users_are_on_it() {
+    let mut paused = aborted(5, (5, 5), (5, 5));
+    paused.rollout.spec.paused = true;
+    let passed = (
+        "scale-down-deadline".to_owned(),
+        "2025-12-31T00:00:00Z".to_owned(),
+    );
+    paused.replica_sets[1].metadata.annotations.extend([passed]);
+    assert_eq!(switches(&paused), []);
+    assert!(!is_scaled(&paused, "new"));
+    paused.rollout.spec.paused = false;
+    paused.services.get_mut("active").unwrap().hash = "stable".to_owned();
+    assert!(is_scaled(&paused, "new"));
+}
+
+/// With the pause of an analysis without a verdict nothing moved any more, and the pause was never taken back.
+#[test]
+fn an_abort_ends_the_pauses_of_a_rollout_that_is_scaled() {
+    let since = Time(NOW);
+    let status = json!({
+        "abort": true,
+        "controllerPause": true,
+        "pauseConditions": [{"reason": "InconclusiveAnalysisRun", "startTime": since}],
+        "conditions": paused(),
+    });
+    let mut scaled = rollout(json!({"canary": {"steps": [{"setWeight": 20}]}}), status);
+    scaled.spec.replicas = Some(1);
+    let sets = vec![set("stable", 5, 5), set("new", 0, 0)];
+    let status = written_status(&world(scaled, sets, &[])).expect("the pauses end");
+    assert!(status.pause_conditions.is_empty() && !status.controller_pause);
+}
+
+/// The canary's side has pods of the update before, and keeps its traffic until stable can take it.
+#[test]
+fn an_abort_leads_the_traffic_of_the_update_before_back() {
+    let mut strategy = routed();
+    strategy["canary"]["dynamicStableScale"] = json!(true);
+    let mut noted = weights(60);
+    noted["weights"]["canary"]["podTemplateHash"] = json!("old");
+    let world = world(
+        rollout(strategy, json!({"abort": true, "canary": noted})),
+        vec![set("old", 3, 3), set("stable", 3, 3), set("new", 1, 0)],
+        &[("stable", "stable"), ("canary", "old")],
+    );
+    let routing = route(&world).expect("stable has pods for what it gets");
+    assert_eq!((routing.weight, routing.canary_hash.as_str()), (60, "old"));
+}
+
+/// Somebody promotes an aborted update in full: nothing leads to it before it has pods, whatever the status says of
+/// the routers.
+#[test]
+fn a_full_promotion_of_an_aborted_update_waits_for_its_pods() {
+    let mut strategy = routed();
+    strategy["canary"]["dynamicStableScale"] = json!(true);
+    let status = json!({"abort": true, "promoteFull": true, "canary": weights(20)});
+    let world = world(
+        rollout(strategy, status),
+        vec![set("stable", 5, 5), set("new", 0, 0)],
+        &[("stable", "stable"), ("canary", "stable")],
+    );
+    assert_eq!(route(&world).map(|routing| routing.weight), Some(0));
+}
