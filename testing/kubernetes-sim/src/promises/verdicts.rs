@@ -34,7 +34,7 @@ impl Promises {
             let key = Key::new(ANALYSIS_RUN, &after.metadata.namespace, &run.name);
             let failed_at = self.failed.get(&key);
             let is_known = failed_at.is_some_and(|at| at.shifted(LATE_MS) < view.now);
-            if is_known && !before.status.promote_full {
+            if is_known && !before.status.promote_full && !is_skipped(before, &key, view) {
                 let seen = format!(
                     "{} is stable although {} failed",
                     after.status.stable_rs, run.name
@@ -112,4 +112,13 @@ impl Promises {
             self.failed.insert(key.clone(), view.now);
         }
     }
+}
+
+/// Whether a run is of a step that somebody promoted the Rollout past: the controller leaves a step only with a good
+/// analysis, which is a promise of its own.
+fn is_skipped(before: &Rollout, run: &Key, view: View<'_>) -> bool {
+    let run = view.store.get(run);
+    let label = run.and_then(|run| run["metadata"]["labels"]["step-index"].as_str());
+    let step = label.and_then(|index| index.parse::<i32>().ok());
+    step.is_some_and(|step| before.status.current_step_index > Some(step))
 }
