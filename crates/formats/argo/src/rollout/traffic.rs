@@ -134,7 +134,7 @@ fn choose_weight(turn: &mut Turn<'_>, routing: &mut Routing) -> bool {
             let name = turn
                 .strategy()
                 .map_or_else(String::new, |canary| canary.canary_service.clone());
-            services::ensure(turn, &name, turn.stable, false);
+            services::ensure(turn, &name, turn.stable, true);
         }
         return false;
     } else if !has_pods(turn.new_set()) {

@@ -131,3 +131,18 @@ fn stable_gets_no_weight_on_counts_of_an_earlier_number() {
         assert_eq!(route(&world).is_some(), is_told);
     }
 }
+
+/// The stable revision never had a pod, the new one has: whoever uses the canary's Service keeps them.
+#[test]
+fn an_aborted_canary_s_service_stays_while_stable_has_no_pods() {
+    for (available, goes_back) in [(0, false), (5, true)] {
+        let status = json!({"abort": true, "canary": weights(0)});
+        let world = world(
+            rollout(routed(), status),
+            vec![set("stable", 5, available), set("new", 2, 2)],
+            &[("stable", ""), ("canary", "new")],
+        );
+        let back = ("canary".to_owned(), "stable".to_owned());
+        assert_eq!(switches(&world).contains(&back), goes_back, "{available}");
+    }
+}
