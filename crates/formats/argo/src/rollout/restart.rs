@@ -12,6 +12,9 @@ use std::time::Duration;
 /// more.
 const RETRY: Duration = Duration::from_secs(30);
 
+/// After which time the newest pod is what it will be, as long as its ReplicaSet's counts say nothing else.
+const SETTLED_AFTER: Duration = Duration::from_secs(180);
+
 fn is_due(rollout: &Rollout, now: Timestamp) -> bool {
     rollout
         .spec
@@ -86,12 +89,15 @@ fn available_at(turn: &Turn<'_>, pod: &Pod) -> Option<Timestamp> {
 }
 
 /// Comes back when the next ready pod counts as available. Those that get ready later change their ReplicaSet's
-/// counts, and these ask for a look.
+/// counts, and these ask for a look; but a pod that goes while another comes may leave the counts as they are.
 fn wake_when_available(turn: &mut Turn<'_>) {
-    let times = turn.world.pods.iter();
-    let times = times.filter_map(|pod| available_at(turn, pod));
-    if let Some(next) = times.filter(|at| *at > turn.now).min() {
-        turn.wake(next);
+    let pods = &turn.world.pods;
+    let times = pods.iter().filter_map(|pod| available_at(turn, pod));
+    let next = times.filter(|at| *at > turn.now).min();
+    let moves = |pod: &Pod| pod.deleting || turn.now < pod.created_at.after(SETTLED_AFTER);
+    let retry = pods.iter().any(moves).then(|| turn.now.after(RETRY));
+    for at in next.into_iter().chain(retry) {
+        turn.wake(at);
     }
 }
 

@@ -124,6 +124,21 @@ fn a_restart_that_waits_for_pods_asks_for_nothing() {
     assert_eq!(decide(&soon, NOW).wake_at, Some(NOW.shifted(10_000)));
 }
 
+/// Between two counts of its ReplicaSet one pod went and another was ready: the restart was never looked at again.
+#[test]
+fn a_restart_comes_back_to_pods_that_go_and_come() {
+    let ready = Some(3_600);
+    let retry = Some(NOW.shifted(30_000));
+    let mut evicted = restarting(&[ready, ready, None, None, None]);
+    evicted.pods[4].deleting = true;
+    let mut replaced = evicted.clone();
+    replaced.pods[4].deleting = false;
+    replaced.pods[4].created_at = NOW.shifted(-60_000);
+    for world in [evicted, replaced] {
+        assert_eq!(decide(&world, NOW).wake_at, retry);
+    }
+}
+
 /// It ended without a verdict while an experiment without one waits for somebody: Argo starts one run after another.
 #[test]
 fn an_inconclusive_run_waits_beside_an_inconclusive_experiment() {
