@@ -101,6 +101,20 @@ fn a_basic_canary_moves_within_its_bounds() {
     }
 }
 
+/// Argo's controller finds no split there, and gives the canary of 90 % no pod.
+#[test]
+fn a_half_that_cannot_be_rounded_up_is_rounded_down() {
+    for (replicas, weight, canary) in [(2, 75, 1), (5, 90, 4), (10, 95, 9), (50, 99, 49)] {
+        let counts = split_by_weight(replicas, weight, 100, 0);
+        let stable = replicas - canary;
+        assert_eq!(
+            counts,
+            Counts { canary, stable },
+            "{weight} % of {replicas}"
+        );
+    }
+}
+
 /// TestCalculateReplicaCountsForNewDeployment, …StableRSdEdgeCases
 #[test]
 fn without_a_stable_side_the_new_one_gets_all() {

@@ -157,6 +157,8 @@ fn within(
 /// error wins, the first of equals; an exact half is rounded up. A weight between nothing and everything
 /// leaves neither side without a pod, unless there is only one pod. A weight beyond them is the nearer one.
 ///
+/// Where rounding up a half would leave stable without a pod, it is rounded down.
+///
 /// Compared exactly, where Argo compares floats: its error terms of equal candidates may differ in the
 /// last bit.
 #[must_use]
@@ -200,7 +202,8 @@ pub fn split_by_weight(replicas: i32, weight: i32, whole: i32, surge: i32) -> Co
             best
         }
     });
-    let (canary, of) = best.unwrap_or((0, total));
+    // An exact half that would be rounded up to all pods; Argo gives the canary none then.
+    let (canary, of) = best.unwrap_or((down, total));
     let pods = |count: i128| i32::try_from(count.max(0)).unwrap_or(i32::MAX);
     Counts {
         canary: pods(canary),
