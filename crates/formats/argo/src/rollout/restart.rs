@@ -13,7 +13,7 @@ use std::time::Duration;
 const RETRY: Duration = Duration::from_secs(30);
 
 /// After which time the newest pod is what it will be, as long as its ReplicaSet's counts say nothing else.
-const SETTLED_AFTER: Duration = Duration::from_secs(180);
+const SETTLED_AFTER: Duration = Duration::from_secs(60);
 
 fn is_due(rollout: &Rollout, now: Timestamp) -> bool {
     rollout

@@ -133,7 +133,7 @@ fn a_restart_comes_back_to_pods_that_go_and_come() {
     evicted.pods[4].deleting = true;
     let mut replaced = evicted.clone();
     replaced.pods[4].deleting = false;
-    replaced.pods[4].created_at = NOW.shifted(-60_000);
+    replaced.pods[4].created_at = NOW.shifted(-45_000);
     for world in [evicted, replaced] {
         assert_eq!(decide(&world, NOW).wake_at, retry);
     }
