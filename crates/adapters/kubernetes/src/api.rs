@@ -38,6 +38,19 @@ impl Key {
             name: name.to_owned(),
         }
     }
+
+    /// What it is called among those of its kind: `namespace/name`. Neither has a slash in it.
+    #[must_use]
+    pub fn place(&self) -> String {
+        format!("{}/{}", self.namespace, self.name)
+    }
+
+    /// The reverse of [`Self::place`].
+    #[must_use]
+    pub fn at(resource: &Resource, place: &str) -> Self {
+        let (namespace, name) = place.split_once('/').unwrap_or(("", place));
+        Key::new(resource.clone(), namespace, name)
+    }
 }
 
 impl std::fmt::Display for Key {

@@ -27,7 +27,7 @@ const MESSAGE_MAX: usize = 1_024;
 /// Where events are put.
 #[derive(Debug)]
 pub(crate) struct Events {
-    lanes: Vec<mpsc::Sender<Recorded>>,
+    lanes: Vec<mpsc::Sender<Box<Recorded>>>,
     dropped: AtomicU64,
     /// The last warning about each object, and when: the same again is not sent for a while.
     warned: Mutex<HashMap<Key, (Event, Timestamp)>>,
@@ -46,7 +46,7 @@ struct Recorded {
 }
 
 /// Where events come out.
-pub(crate) struct Outlet(Vec<mpsc::Receiver<Recorded>>);
+pub(crate) struct Outlet(Vec<mpsc::Receiver<Box<Recorded>>>);
 
 impl Events {
     pub(crate) fn new(clock: fn() -> Timestamp, metrics: Arc<Metrics>) -> (Self, Outlet) {
@@ -77,7 +77,7 @@ impl Events {
             at: (self.clock)(),
             number: self.number.fetch_add(1, Ordering::Relaxed),
         };
-        if self.lane(about).try_send(recorded).is_err() {
+        if self.lane(about).try_send(Box::new(recorded)).is_err() {
             let dropped = self.dropped.fetch_add(1, Ordering::Relaxed) + 1;
             tracing::warn!(dropped, "too many events wait; one is dropped");
         }
@@ -86,7 +86,7 @@ impl Events {
 }
 
 impl Events {
-    fn lane(&self, about: &Key) -> &mpsc::Sender<Recorded> {
+    fn lane(&self, about: &Key) -> &mpsc::Sender<Box<Recorded>> {
         let mut hasher = DefaultHasher::new();
         about.hash(&mut hasher);
         let lane = hasher.finish() % LANES as u64;
@@ -136,7 +136,7 @@ impl Outlet {
     pub(crate) fn recorded(&mut self) -> Vec<String> {
         let lanes = self.0.iter_mut();
         let events = lanes.flat_map(|lane| std::iter::from_fn(|| lane.try_recv().ok()));
-        let mut events: Vec<Recorded> = events.collect();
+        let mut events: Vec<Box<Recorded>> = events.collect();
         events.sort_by_key(|recorded| recorded.number);
         events
             .into_iter()

@@ -2,9 +2,8 @@
 
 use crate::api::Key;
 use crate::metrics::{QueueCounts, QueueState};
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -31,16 +30,17 @@ pub(crate) struct Queue {
 
 #[derive(Debug, Default)]
 struct State {
-    ready: VecDeque<Key>,
+    ready: VecDeque<Arc<Key>>,
     /// What is in `ready`, and since when.
-    queued: HashMap<Key, Instant>,
+    queued: HashMap<Arc<Key>, Instant>,
     /// What is being looked at, and since when.
     running: HashMap<Key, Instant>,
     /// Asked for while it was being looked at.
     again: HashSet<Key>,
-    delayed: BinaryHeap<Reverse<(Instant, Key)>>,
-    /// The time for which a key is delayed; other entries of the heap are void.
-    due: HashMap<Key, Instant>,
+    /// What waits for its time, each once.
+    delayed: BTreeSet<(Instant, Arc<Key>)>,
+    /// The time for which a key is in `delayed`.
+    due: HashMap<Arc<Key>, Instant>,
     /// How often in a row looking at it failed.
     failures: HashMap<Key, u32>,
     /// How often in a row something was written.
@@ -79,7 +79,7 @@ impl Queue {
         let state = self.lock();
         let waiting = state.ready.front().and_then(|key| {
             let since = state.queued.get(key)?;
-            Some((key, since))
+            Some((&**key, since))
         });
         let oldest = state
             .running
@@ -101,7 +101,7 @@ impl Queue {
             QueueState::new(
                 name,
                 counts.clone(),
-                state.queued.keys().filter(of_kind).count(),
+                state.queued.keys().filter(|key| of_kind(&&***key)).count(),
                 running.collect(),
             )
         });
@@ -122,7 +122,7 @@ impl Queue {
                     }
                     return key;
                 }
-                state.delayed.peek().map(|Reverse((due, _))| *due)
+                state.delayed.first().map(|(due, _)| *due)
             };
             match due {
                 Some(due) => {
@@ -188,8 +188,8 @@ impl State {
             self.again.insert(key);
         } else if !self.queued.contains_key(&key) {
             self.counts.entry(queue_name(&key)).or_default().added();
-            self.due.remove(&key);
-            self.queued.insert(key.clone(), Instant::now());
+            let key = self.hasten(&key).unwrap_or_else(|| Arc::new(key));
+            self.queued.insert(Arc::clone(&key), Instant::now());
             self.ready.push_back(key);
         }
     }
@@ -197,22 +197,25 @@ impl State {
     fn delay(&mut self, key: Key, due: Instant) {
         let earlier = self.due.get(&key).is_some_and(|known| *known <= due);
         if !earlier && !self.queued.contains_key(&key) {
-            self.due.insert(key.clone(), due);
-            self.delayed.push(Reverse((due, key)));
+            let key = self.hasten(&key).unwrap_or_else(|| Arc::new(key));
+            self.due.insert(Arc::clone(&key), due);
+            self.delayed.insert((due, key));
         }
     }
 
+    /// Ends the wait of a key, if it waits.
+    fn hasten(&mut self, key: &Key) -> Option<Arc<Key>> {
+        let (key, due) = self.due.remove_entry(key)?;
+        let waiting = (due, key);
+        self.delayed.remove(&waiting);
+        Some(waiting.1)
+    }
+
     fn wake(&mut self, now: Instant) {
-        while let Some(Reverse((due, _))) = self.delayed.peek() {
-            if *due > now {
-                return;
-            }
-            let Some(Reverse((due, key))) = self.delayed.pop() else {
-                return;
-            };
-            if self.due.get(&key) == Some(&due) {
+        while self.delayed.first().is_some_and(|(due, _)| *due <= now) {
+            if let Some((_, key)) = self.delayed.pop_first() {
                 self.due.remove(&key);
-                self.add(key);
+                self.add(Arc::unwrap_or_clone(key));
             }
         }
     }
@@ -229,6 +232,7 @@ impl State {
             let counts = self.counts.entry(queue_name(&key)).or_default();
             counts.waited(now.duration_since(since));
         }
+        let key = Arc::unwrap_or_clone(key);
         self.running.insert(key.clone(), now);
         Some(key)
     }
@@ -278,6 +282,25 @@ mod tests {
         assert_eq!(wait_after(&looks).await, Duration::ZERO);
         looks.push(failed);
         assert_eq!(wait_after(&looks).await, first, "a good look between");
+    }
+
+    /// Each look left its time behind until that was over: thousands of Rollouts' looks at a deadline in ten minutes.
+    #[tokio::test(start_paused = true)]
+    async fn who_is_looked_at_often_waits_once() {
+        let queue = Queue::default();
+        let waits = [600, 500, 550, 30].map(Duration::from_secs);
+        for wait in waits {
+            queue.add(Key::new(ROLLOUT, "shop", "web"));
+            let key = queue.next().await;
+            queue.finish(&key, Outcome::Done(Some(wait)));
+            assert_eq!(queue.lock().delayed.len(), 1);
+        }
+        let begun = Instant::now();
+        let key = queue.next().await;
+        assert_eq!(begun.elapsed(), waits[3]);
+        queue.finish(&key, Outcome::Done(None));
+        let state = queue.lock();
+        assert!(state.delayed.is_empty() && state.due.is_empty());
     }
 
     #[tokio::test(start_paused = true)]

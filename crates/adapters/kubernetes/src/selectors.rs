@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[derive(Debug, Default)]
 pub(crate) struct Selectors(Mutex<Known>);
 
-/// A Rollout, as `namespace/name`: neither has a slash in it.
+/// A Rollout, by its [`Key::place`].
 type Name = Arc<str>;
 
 #[derive(Debug, Default)]
@@ -52,23 +52,26 @@ impl Selectors {
         });
         let text = pods.as_ref().map(|pods| json!(pods).to_string());
         let mut known = self.lock();
-        let before = known.rollouts.get_key_value(&*name_of(key));
+        let before = known.rollouts.get_key_value(&*key.place());
         if before.map(|(_, text)| &**text) == text.as_deref() {
             return BTreeSet::new();
         }
-        let name = before.map_or_else(|| name_of(key).into(), |(name, _)| Arc::clone(name));
+        let name = before.map_or_else(|| key.place().into(), |(name, _)| Arc::clone(name));
         let mut concerned = known.forget(&name);
         if let (Some(pods), Some(text)) = (pods, text) {
             concerned.extend(known.learn(&name, &pods, text));
         }
-        concerned.iter().map(|name| key_of(name)).collect()
+        concerned
+            .iter()
+            .map(|name| Key::at(&ROLLOUT, name))
+            .collect()
     }
 
     /// The names of the Rollouts with which one shares pods by its selector or theirs.
     pub(crate) fn rivals(&self, key: &Key) -> Vec<String> {
         let known = self.lock();
-        let rivals = known.rivals.get(&*name_of(key)).into_iter().flatten();
-        rivals.map(|rival| key_of(rival).name).collect()
+        let rivals = known.rivals.get(&*key.place()).into_iter().flatten();
+        rivals.map(|rival| Key::at(&ROLLOUT, rival).name).collect()
     }
 }
 
@@ -131,17 +134,8 @@ impl Known {
     }
 }
 
-fn name_of(key: &Key) -> String {
-    format!("{}/{}", key.namespace, key.name)
-}
-
 fn namespace_of(name: &str) -> &str {
     name.split_once('/').map_or("", |(namespace, _)| namespace)
-}
-
-fn key_of(name: &str) -> Key {
-    let (namespace, name) = name.split_once('/').unwrap_or(("", name));
-    Key::new(ROLLOUT, namespace, name)
 }
 
 /// The labels of a Rollout in its namespace, as hashes.

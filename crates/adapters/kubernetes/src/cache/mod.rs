@@ -1,15 +1,16 @@
 //! What is known of the cluster: the newest version of each watched object, by name and by owner.
 //!
-//! Objects are kept as text, without the fields that no decision reads and [packed](packed), and are parsed where they are
+//! Objects are kept as text, without the fields that no decision reads, [packed](packed) and in [cells], and are parsed where they are
 //! needed: a reconcile reads a handful of them, and thousands lie still. What the controller wrote itself is
 //! put in at once, so that it never decides on a world before its own last write.
 
+mod cells;
 mod objects;
 mod packed;
 
 use crate::api::Key;
 use crate::resource::{ANALYSIS_RUN, EXPERIMENT, REPLICA_SET, ROLLOUT, Resource};
-use objects::{Entry, Kind, Objects, Written, key};
+use objects::{Entry, Kind, Objects, Written};
 use packed::Packed;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -68,7 +69,13 @@ impl Cache {
                 .pointer("/metadata/generation")
                 .and_then(Value::as_i64),
         };
-        objects.put(place, written, uid, owner, Packed::new(&object.to_string()))
+        objects.put(
+            place,
+            written,
+            uid,
+            owner,
+            &Packed::new(&object.to_string()),
+        )
     }
 
     /// Whether an object is known at a version, or at a newer one.
@@ -102,7 +109,7 @@ impl Cache {
         let kind = objects.kind_mut(resource);
         kind.synced = true;
         kind.refused = false;
-        let older = kind.older_than(version).map(|name| key(resource, name));
+        let older = kind.older_than(version).map(|name| Key::at(resource, name));
         let mut stale: Vec<Key> = older.filter(|key| !seen.contains(key)).collect();
         stale.sort();
         stale
@@ -137,11 +144,11 @@ impl Cache {
     /// The object, parsed; `None` when it does not exist, or is not what it should be.
     #[must_use]
     pub(crate) fn get<T: DeserializeOwned>(&self, key: &Key) -> Option<T> {
-        let text = {
+        let packed = {
             let objects = self.read();
-            objects.known(key)?.text.text()
+            objects.text(objects.known(key)?)
         };
-        parse(key, &text)
+        parse(key, &packed)
     }
 
     /// The keys of all objects of a kind, in their order.
@@ -150,7 +157,7 @@ impl Cache {
         let objects = self.read();
         let names = objects.kind(resource).into_iter();
         let names = names.flat_map(Kind::names);
-        let mut keys: Vec<Key> = names.map(|name| key(resource, name)).collect();
+        let mut keys: Vec<Key> = names.map(|name| Key::at(resource, name)).collect();
         drop(objects);
         keys.sort_unstable();
         keys
@@ -165,21 +172,19 @@ impl Cache {
     /// The objects of a kind that an owner controls, parsed, by name.
     #[must_use]
     pub(crate) fn owned<T: DeserializeOwned>(&self, owner: &str, resource: &Resource) -> Vec<T> {
-        let texts = texts(resource, self.read().owned(owner, resource));
-        texts
-            .into_iter()
-            .filter_map(|(key, text)| parse(&key, &text))
-            .collect()
+        let objects = self.read();
+        let owned = texts(&objects, resource, objects.owned(owner, resource));
+        drop(objects);
+        parse_all(&owned)
     }
 
     /// The ReplicaSets of a namespace that nobody controls, parsed, by name.
     #[must_use]
     pub(crate) fn orphans<T: DeserializeOwned>(&self, namespace: &str) -> Vec<T> {
-        let texts = texts(&REPLICA_SET, self.read().orphans(namespace));
-        texts
-            .into_iter()
-            .filter_map(|(key, text)| parse(&key, &text))
-            .collect()
+        let objects = self.read();
+        let orphans = texts(&objects, &REPLICA_SET, objects.orphans(namespace));
+        drop(objects);
+        parse_all(&orphans)
     }
 
     /// The object with an identity, if it is one that may own others.
@@ -187,20 +192,31 @@ impl Cache {
     pub(crate) fn key_of_uid(&self, uid: &str) -> Option<Key> {
         let objects = self.read();
         let (kind, name) = objects.of_uid(uid)?;
-        Some(key(&kind.resource, name))
+        Some(Key::at(&kind.resource, name))
     }
 }
 
 /// Objects of a kind as keys and texts, which are parsed when nobody is held up by it.
-fn texts(resource: &Resource, entries: Vec<(&str, &Entry)>) -> Vec<(Key, Vec<u8>)> {
+fn texts(
+    objects: &Objects,
+    resource: &Resource,
+    entries: Vec<(&str, &Entry)>,
+) -> Vec<(Key, Packed)> {
     let entries = entries.into_iter();
     entries
-        .map(|(name, entry)| (key(resource, name), entry.text.text()))
+        .map(|(name, entry)| (Key::at(resource, name), objects.text(entry)))
         .collect()
 }
 
-fn parse<T: DeserializeOwned>(key: &Key, text: &[u8]) -> Option<T> {
-    serde_json::from_slice(text)
+fn parse_all<T: DeserializeOwned>(packed: &[(Key, Packed)]) -> Vec<T> {
+    let packed = packed.iter();
+    packed
+        .filter_map(|(key, packed)| parse(key, packed))
+        .collect()
+}
+
+fn parse<T: DeserializeOwned>(key: &Key, packed: &Packed) -> Option<T> {
+    serde_json::from_slice(&packed.text())
         .inspect_err(|cause| tracing::warn!(%key, %cause, "an object is not of its kind's form"))
         .ok()
 }

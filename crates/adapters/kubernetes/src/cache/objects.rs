@@ -1,6 +1,7 @@
 //! The objects themselves, each once, and who owns which. There are thousands, so it counts what each of them takes: an
 //! object's name and an owner's identity are one text in memory for all that know them, and a kind is a number.
 
+use super::cells::{Cells, Stored};
 use super::{Change, packed::Packed};
 use crate::api::Key;
 use crate::resource::{REPLICA_SET, Resource};
@@ -24,6 +25,8 @@ pub(super) struct Objects {
     gone: HashMap<Place, u64>,
     /// Their places, those first that went first.
     gone_order: VecDeque<Place>,
+    /// Their texts.
+    texts: Cells,
 }
 
 /// The objects of a kind.
@@ -43,7 +46,7 @@ pub(super) struct Kind {
 pub(super) struct Place {
     /// The number of its kind.
     kind: u16,
-    /// `namespace/name`: neither has a slash in it.
+    /// Its [`Key::place`].
     name: Arc<str>,
 }
 
@@ -53,7 +56,9 @@ pub(super) struct Entry {
     /// Its identity, if it may own others.
     uid: Option<Arc<str>>,
     owner: Option<Arc<str>>,
-    pub(super) text: Packed,
+    text: Stored,
+    /// Bytes of the text before it was packed.
+    length: usize,
 }
 
 /// When an object was written.
@@ -78,7 +83,7 @@ impl Entry {
 }
 
 impl Kind {
-    /// What its objects are called: [`key`] makes keys of it.
+    /// What its objects are called: [`Key::at`] makes keys of it.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.entries.keys().map(|name| &**name)
     }
@@ -124,13 +129,13 @@ impl Objects {
 
     pub(super) fn known(&self, key: &Key) -> Option<&Entry> {
         let kind = self.kind(&key.resource)?;
-        kind.entries.get(&*name_of(key))
+        kind.entries.get(&*key.place())
     }
 
     /// Where an object is, or would be.
     pub(super) fn place(&mut self, key: &Key) -> Place {
         let kind = self.number(&key.resource);
-        let name = name_of(key);
+        let name = key.place();
         let entries = &self.kinds[usize::from(kind)].entries;
         let known = entries.get_key_value(&*name).map(|(name, _)| name);
         let name = known.map_or_else(|| name.into(), Arc::clone);
@@ -188,6 +193,14 @@ impl Objects {
         kind.entries.get(&place.name)
     }
 
+    /// The text of an object.
+    pub(super) fn text(&self, entry: &Entry) -> Packed {
+        Packed {
+            bytes: self.texts.get(&entry.text),
+            length: entry.length,
+        }
+    }
+
     /// Puts an object in the place of an older version.
     pub(super) fn put(
         &mut self,
@@ -195,7 +208,7 @@ impl Objects {
         written: Written,
         uid: Option<&str>,
         owner: Option<Arc<str>>,
-        text: Packed,
+        text: &Packed,
     ) -> Change {
         let known = self.entry(&place);
         let spec = !known.is_some_and(|known| known.has_spec_of(written, uid));
@@ -224,7 +237,8 @@ impl Objects {
             written,
             uid,
             owner: owner.clone(),
-            text,
+            text: self.texts.put(&text.bytes),
+            length: text.length,
         };
         let kind = &mut self.kinds[usize::from(place.kind)];
         if owner.is_none() && kind.resource == REPLICA_SET {
@@ -241,6 +255,7 @@ impl Objects {
         if let Some(uid) = &entry.uid {
             self.by_uid.remove(uid);
         }
+        self.texts.remove(entry.text);
         let owner = entry.owner?;
         if let Some(owned) = self.by_owner.get_mut(&owner) {
             owned.retain(|other| other != place);
@@ -250,15 +265,4 @@ impl Objects {
         }
         Some(owner)
     }
-}
-
-/// What an object is called among those of its kind.
-fn name_of(key: &Key) -> String {
-    format!("{}/{}", key.namespace, key.name)
-}
-
-/// The reverse of [`name_of`].
-pub(super) fn key(resource: &Resource, name: &str) -> Key {
-    let (namespace, name) = name.split_once('/').unwrap_or(("", name));
-    Key::new(resource.clone(), namespace, name)
 }

@@ -11,17 +11,16 @@ const TYPICAL: &str = include_str!("typical.txt");
 /// A text that takes less memory than it is long.
 #[derive(Debug)]
 pub(super) struct Packed {
-    bytes: Box<[u8]>,
+    pub(super) bytes: Vec<u8>,
     /// Bytes of the text itself.
-    length: usize,
+    pub(super) length: usize,
 }
 
 impl Packed {
     /// Packs a text.
     pub(super) fn new(text: &str) -> Self {
-        let bytes = lz4_flex::block::compress_with_dict(text.as_bytes(), TYPICAL.as_bytes());
         Packed {
-            bytes: bytes.into_boxed_slice(),
+            bytes: lz4_flex::block::compress_with_dict(text.as_bytes(), TYPICAL.as_bytes()),
             length: text.len(),
         }
     }

@@ -32,32 +32,35 @@ pub(crate) struct Metrics(Mutex<Recorded>);
 
 #[derive(Debug, Default)]
 struct Recorded {
-    /// By kind, and by namespace and name: a [`Key`] for each of thousands would be most of it.
-    objects: BTreeMap<Resource, BTreeMap<Name, OfObject>>,
+    /// By kind, and by [`Key::place`]: a [`Key`] for each of thousands would be most of it.
+    objects: BTreeMap<Resource, BTreeMap<Box<str>, OfObject>>,
     /// Reasons of events, each one text for all objects, as long as they are not too many.
     reasons: BTreeSet<Arc<str>>,
     /// By how a rollout ended.
     durations: BTreeMap<String, Durations>,
 }
 
-/// A namespace and a name in it.
-type Name = (Box<str>, Box<str>);
-
 #[derive(Clone, Debug)]
 struct OfObject {
     looks: Histogram,
     failures: u64,
     events: Vec<CountedEvent>,
-    notifications: Vec<CountedNotification>,
-    /// Seconds that it took to send one; absent before the first.
-    sending: Option<Histogram>,
+    /// Absent before the first notification: few have any.
+    notified: Option<Box<Notified>>,
 }
 
 #[derive(Clone, Debug)]
 struct CountedEvent {
     warning: bool,
     reason: Arc<str>,
-    count: u64,
+    count: u32,
+}
+
+#[derive(Clone, Debug)]
+struct Notified {
+    notifications: Vec<CountedNotification>,
+    /// Seconds that it took to send one.
+    sending: Histogram,
 }
 
 /// Notifications of one cause.
@@ -72,7 +75,7 @@ struct CountedNotification {
 impl Recorded {
     fn object(&mut self, key: &Key) -> &mut OfObject {
         let objects = self.objects.entry(key.resource.clone()).or_default();
-        objects.entry(name_of(key)).or_default()
+        objects.entry(key.place().into_boxed_str()).or_default()
     }
 
     fn reason(&mut self, reason: &str) -> Arc<str> {
@@ -87,8 +90,13 @@ impl Recorded {
     }
 }
 
-fn name_of(key: &Key) -> Name {
-    (key.namespace.as_str().into(), key.name.as_str().into())
+impl Default for Notified {
+    fn default() -> Self {
+        Notified {
+            notifications: Vec::new(),
+            sending: Histogram::new(&LOOK_BOUNDS),
+        }
+    }
 }
 
 impl Default for OfObject {
@@ -97,8 +105,7 @@ impl Default for OfObject {
             looks: Histogram::new(&LOOK_BOUNDS),
             failures: 0,
             events: Vec::new(),
-            notifications: Vec::new(),
-            sending: None,
+            notified: None,
         }
     }
 }
@@ -137,7 +144,7 @@ impl Metrics {
             .iter()
             .position(|known| known.warning == event.warning && known.reason == reason);
         match known {
-            Some(at) => events[at].count += 1,
+            Some(at) => events[at].count = events[at].count.saturating_add(1),
             None if events.len() < REASONS_MAX => {
                 events.reserve_exact(1);
                 events.push(CountedEvent {
@@ -160,32 +167,30 @@ impl Metrics {
         took: Duration,
     ) {
         let mut recorded = self.lock();
-        let object = recorded.object(key);
-        let sending = object
-            .sending
-            .get_or_insert_with(|| Histogram::new(&LOOK_BOUNDS));
-        sending.observe(took.as_secs_f64());
-        let known = object
+        let notified = &mut recorded.object(key).notified;
+        let notified = notified.get_or_insert_with(Box::default);
+        notified.sending.observe(took.as_secs_f64());
+        let known = notified
             .notifications
             .iter()
             .position(|known| known.warning == warning && known.reason == reason);
         let place = match known {
             Some(place) => place,
-            None if object.notifications.len() < REASONS_MAX => {
-                object.notifications.push(CountedNotification {
+            None if notified.notifications.len() < REASONS_MAX => {
+                notified.notifications.push(CountedNotification {
                     warning,
                     reason: reason.to_owned(),
                     sent: 0,
                     failed: 0,
                 });
-                object.notifications.len() - 1
+                notified.notifications.len() - 1
             }
             None => {
                 tracing::debug!(%key, reason, "too many kinds of notifications");
                 return;
             }
         };
-        let counted = &mut object.notifications[place];
+        let counted = &mut notified.notifications[place];
         counted.sent += u64::from(was_sent);
         counted.failed += u64::from(!was_sent);
     }
@@ -220,16 +225,14 @@ impl Metrics {
     /// An object is gone, and what was counted for it.
     pub(crate) fn forget(&self, key: &Key) {
         if let Some(objects) = self.lock().objects.get_mut(&key.resource) {
-            objects.remove(&name_of(key));
+            objects.remove(&*key.place());
         }
     }
 
     /// Objects that are gone are forgotten, and so is what was counted for them.
     pub(crate) fn keep_only(&self, is_there: impl Fn(&Key) -> bool) {
         for (resource, objects) in &mut self.lock().objects {
-            objects.retain(|(namespace, name), _| {
-                is_there(&Key::new(resource.clone(), namespace, name))
-            });
+            objects.retain(|name, _| is_there(&Key::at(resource, name)));
         }
     }
 
@@ -238,10 +241,7 @@ impl Metrics {
         let recorded = self.lock();
         let objects = recorded.objects.get(resource).into_iter().flatten();
         objects
-            .map(|((namespace, name), object)| {
-                let key = Key::new(resource.clone(), namespace, name);
-                Counted(key, object.clone())
-            })
+            .map(|(name, object)| Counted(Key::at(resource, name), object.clone()))
             .collect()
     }
 
@@ -323,7 +323,7 @@ pub(crate) const ROLLOUTS: [Family<Counted>; 6] = [
         |Counted(key, object), samples| {
             for event in &object.events {
                 let labels = by_reason(key, event.warning, &event.reason);
-                samples.put(&labels, as_float(event.count));
+                samples.put(&labels, f64::from(event.count));
             }
         },
     ),
@@ -331,11 +331,9 @@ pub(crate) const ROLLOUTS: [Family<Counted>; 6] = [
         "notification_send_success",
         "Notifications that were sent.",
         |Counted(key, object), samples| {
-            for counted in object
-                .notifications
-                .iter()
-                .filter(|counted| counted.sent > 0)
-            {
+            let notified = object.notified.iter();
+            let notifications = notified.flat_map(|notified| &notified.notifications);
+            for counted in notifications.filter(|counted| counted.sent > 0) {
                 let labels = by_reason(key, counted.warning, &counted.reason);
                 samples.put(&labels, as_float(counted.sent));
             }
@@ -345,11 +343,9 @@ pub(crate) const ROLLOUTS: [Family<Counted>; 6] = [
         "notification_send_error",
         "Notifications that could not be sent.",
         |Counted(key, object), samples| {
-            for counted in object
-                .notifications
-                .iter()
-                .filter(|counted| counted.failed > 0)
-            {
+            let notified = object.notified.iter();
+            let notifications = notified.flat_map(|notified| &notified.notifications);
+            for counted in notifications.filter(|counted| counted.failed > 0) {
                 let labels = by_reason(key, counted.warning, &counted.reason);
                 samples.put(&labels, as_float(counted.failed));
             }
@@ -359,9 +355,9 @@ pub(crate) const ROLLOUTS: [Family<Counted>; 6] = [
         "notification_send",
         "Seconds that it took to send notifications, tries included.",
         |Counted(key, object), samples| {
-            if let Some(sending) = &object.sending {
+            if let Some(notified) = &object.notified {
                 let labels = [("namespace", &*key.namespace), ("name", &*key.name)];
-                samples.put_histogram(&labels, sending);
+                samples.put_histogram(&labels, &notified.sending);
             }
         },
     ),
