@@ -35,6 +35,7 @@ fn every_planted_bug_is_found() {
                 "a Rollout comes to rest, and says why",
                 "a status counts the pods that there are",
                 "a status is about the newest spec",
+                "a new controller finds everything done",
             ],
             Bug::PromotesEarly => &["what becomes stable has all its pods"],
             Bug::SeesChangesThatAreNone | Bug::PollsInsteadOfWatching => {

@@ -248,7 +248,7 @@ impl<A: Api + Clone> Analyst<A> {
                         ),
                     ),
                 },
-                Err(cause) if cause.reason == Reason::NotFound => {
+                Err(cause) if matches!(cause.reason, Reason::NotFound | Reason::Refused) => {
                     secrets.insert_missing(reference, cause.to_string());
                 }
                 Err(cause) => return Err(cause),

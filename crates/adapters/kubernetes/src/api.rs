@@ -185,6 +185,8 @@ pub enum Reason {
     AlreadyExists,
     /// The object changed since it was read.
     Conflict,
+    /// The version, or the page of a list, is too old for the server: everything has to be listed anew.
+    Expired,
     /// The server refuses it: a rule, a quota, a permission. Trying again needs something to change first.
     Refused,
     /// The server has too much to do, or a budget allows no more evictions now.

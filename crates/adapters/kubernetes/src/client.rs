@@ -169,7 +169,10 @@ fn failure(cause: &kube::Error) -> ApiError {
         {
             Reason::Conflict
         }
+        (410, _) => Reason::Expired,
         (429, _) => Reason::TooManyRequests,
+        // Nothing is wrong with what was asked for: credentials are renewed, a server gets ready.
+        (401 | 408, _) => Reason::Unavailable,
         (400..=499, _) => Reason::Refused,
         _ => Reason::Unavailable,
     };

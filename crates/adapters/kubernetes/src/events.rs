@@ -1,6 +1,6 @@
 //! Events of Rollouts, AnalysisRuns and Experiments: those of an object are sent in their order, beside everything else.
 
-use crate::api::{Api, Key};
+use crate::api::{Api, Key, Reason};
 use crate::metrics::Metrics;
 use serde_json::json;
 use sluice_argo::api::{RolloutDurationStatus, Time};
@@ -21,6 +21,11 @@ const WAITING_MAX: usize = 2_048;
 const REPEAT_AFTER: Duration = Duration::from_secs(300);
 /// How many objects' last warnings are remembered at most.
 const WARNED_MAX: usize = 10_000;
+/// How often an event is sent at most, and how long it waits after the first time; then twice as long each time.
+const TRIES: u32 = 6;
+const RETRY_AFTER: Duration = Duration::from_millis(500);
+/// The longest that a server may ask it to wait.
+const RETRY_MAX: Duration = Duration::from_secs(30);
 /// The longest message that an API server takes.
 const MESSAGE_MAX: usize = 1_024;
 
@@ -120,13 +125,32 @@ impl Outlet {
     pub(crate) async fn run<A: Api>(self, api: &A) {
         let lanes = self.0.into_iter().map(|mut lane| async move {
             while let Some(recorded) = lane.recv().await {
-                let object = object(&recorded);
-                if let Err(cause) = api.record(&recorded.about.namespace, &object).await {
-                    tracing::warn!(about = %recorded.about, %cause, "an event was not taken");
-                }
+                send(api, &recorded).await;
             }
         });
         futures_util::future::join_all(lanes).await;
+    }
+}
+
+/// Sends an event, again if the server is away or has too much to do: what it tells of does not happen twice.
+async fn send<A: Api>(api: &A, recorded: &Recorded) {
+    let object = object(recorded);
+    let mut wait = RETRY_AFTER;
+    for tries_left in (0..TRIES).rev() {
+        let cause = match api.record(&recorded.about.namespace, &object).await {
+            Ok(()) => return,
+            // By a try whose answer was lost: the name is used once.
+            Err(cause) if cause.reason == Reason::AlreadyExists => return,
+            Err(cause) => cause,
+        };
+        let may_pass = matches!(cause.reason, Reason::Unavailable | Reason::TooManyRequests);
+        if !may_pass || tries_left == 0 {
+            tracing::warn!(about = %recorded.about, %cause, "an event was not taken");
+            return;
+        }
+        let asked = cause.retry_after.unwrap_or_default().min(RETRY_MAX);
+        tokio::time::sleep(asked.max(wait)).await;
+        wait *= 2;
     }
 }
 

@@ -54,6 +54,10 @@ pub(crate) async fn world<A: Api>(
         .versions
         .extend(version.map(|version| (key, version)));
     gathered.world.problem = template_beside_workload(&rollout);
+    gathered.world.problem = gathered
+        .world
+        .problem
+        .or_else(|| forbidden(cache, &rollout));
     gathered.world.workload = resolve(cache, &mut rollout, &mut gathered.missing);
     gathered.world.left_out = without_odd_amounts(&mut rollout.spec.template);
     let replica_sets: Vec<ReplicaSet> = cache.owned(&uid, &REPLICA_SET);
@@ -88,12 +92,26 @@ pub(crate) async fn world<A: Api>(
     Ok(gathered)
 }
 
+/// What is wrong when the kind of the workload that a Rollout refers to may not be listed.
+fn forbidden(cache: &Cache, rollout: &Rollout) -> Option<String> {
+    let reference = rollout.spec.workload_ref.as_ref()?;
+    let resource = workload(&reference.api_version, &reference.kind)?;
+    (cache.is_refused(&resource) && !cache.is_synced(&resource)).then(|| {
+        format!(
+            "spec.workloadRef: {} may not be listed; allow the controller to get, list and watch them",
+            resource.plural
+        )
+    })
+}
+
 /// Puts the template and selector of the workload that a Rollout refers to into it.
 fn resolve(cache: &Cache, rollout: &mut Rollout, missing: &mut Vec<Resource>) -> Option<Workload> {
     let reference = rollout.spec.workload_ref.as_ref()?;
     let resource = workload(&reference.api_version, &reference.kind)?;
     if !cache.is_synced(&resource) {
-        missing.push(resource);
+        if !cache.is_refused(&resource) {
+            missing.push(resource);
+        }
         return None;
     }
     let key = Key::new(resource, &rollout.metadata.namespace, &reference.name);

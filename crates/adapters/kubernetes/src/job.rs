@@ -10,12 +10,14 @@ use sluice_argo::api::{
     API_VERSION, AnalysisPhase, AnalysisRun, JobMetric, LabelSelector, Measurement, Metric, Time,
 };
 use sluice_argo::rollout::selector_text;
+use sluice_argo::template::safe_fnv;
 use sluice_model::time::Timestamp;
 use std::collections::BTreeMap;
 
 const JOB_NAME: &str = "job-name";
 const JOB_NAMESPACE: &str = "job-namespace";
 const RUN_UID: &str = "analysisrun.argoproj.io/uid";
+const METRIC_NAME: &str = "analysisrun.argoproj.io/metric-name";
 /// The longest name that fits into a label.
 const NAME_MAX: usize = 63;
 /// Reasons for which a container never starts by itself.
@@ -39,7 +41,14 @@ pub(crate) async fn start<A: Api>(
     let object = object(run, metric, job, &name);
     let created = match api.create(&JOB, namespace, &object).await {
         Err(cause) if cause.reason == Reason::AlreadyExists => {
-            is_own(api, run, &Key::new(JOB, namespace, &name), cause).await
+            is_own(
+                api,
+                run,
+                &metric.name,
+                &Key::new(JOB, namespace, &name),
+                cause,
+            )
+            .await
         }
         created => created.map(drop),
     };
@@ -56,10 +65,11 @@ pub(crate) async fn start<A: Api>(
     measurement
 }
 
-/// A Job of the name that this run created before, and did not note, is taken for the new one.
+/// A Job of the name that this run created before for the metric, and did not note, is taken for the new one.
 async fn is_own<A: Api>(
     api: &A,
     run: &AnalysisRun,
+    metric: &str,
     key: &Key,
     cause: ApiError,
 ) -> Result<(), ApiError> {
@@ -71,10 +81,16 @@ async fn is_own<A: Api>(
         .into_iter()
         .flatten()
         .any(|owner| owner["uid"] == run.metadata.uid.as_str());
-    if is_own { Ok(()) } else { Err(cause) }
+    let is_of_metric = existing["metadata"]["annotations"][METRIC_NAME] == metric;
+    if is_own && is_of_metric {
+        Ok(())
+    } else {
+        Err(cause)
+    }
 }
 
-/// `<run's identity>.<metric>.<number>`, where the number is that of the measurement.
+/// `<run's identity>.<metric>.<number>`, where the number is that of the measurement. The name of a metric that is too long ends
+/// with its hash: others may begin as it does, and Argo takes one's Job for the other's.
 fn name(run: &AnalysisRun, metric: &str) -> String {
     let results = &run.status.metric_results;
     let result = results.iter().find(|result| result.name == metric);
@@ -82,8 +98,15 @@ fn name(run: &AnalysisRun, metric: &str) -> String {
     let uid = &run.metadata.uid;
     let frame = uid.len() + number.to_string().len() + 2;
     let room = NAME_MAX.saturating_sub(frame);
-    let metric: String = metric.chars().take(room).collect();
-    format!("{uid}.{metric}.{number}")
+    if metric.chars().count() <= room {
+        return format!("{uid}.{metric}.{number}");
+    }
+    let hash = safe_fnv(metric.bytes());
+    let kept = room.saturating_sub(hash.len() + 1);
+    let begin: String = metric.chars().take(kept).collect();
+    // A part of a name ends with a letter or a digit.
+    let begin = begin.trim_end_matches(|last: char| !last.is_ascii_alphanumeric());
+    format!("{uid}.{begin}-{hash}.{number}")
 }
 
 fn object(run: &AnalysisRun, metric: &Metric, job: &JobMetric, name: &str) -> Value {
@@ -99,10 +122,7 @@ fn object(run: &AnalysisRun, metric: &Metric, job: &JobMetric, name: &str) -> Va
             "analysisrun.argoproj.io/namespace".to_owned(),
             run.metadata.namespace.clone(),
         ),
-        (
-            "analysisrun.argoproj.io/metric-name".to_owned(),
-            metric.name.clone(),
-        ),
+        (METRIC_NAME.to_owned(), metric.name.clone()),
     ]);
     let mut spec = Value::Object(job.spec.0.clone());
     spec["template"]["metadata"]["labels"][RUN_UID] = json!(run.metadata.uid);
@@ -277,4 +297,31 @@ pub(crate) async fn terminate<A: Api>(
     measurement.phase = AnalysisPhase::Inconclusive;
     measurement.finished_at = Some(Time(now));
     measurement
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run_with_uid(uid: &str) -> AnalysisRun {
+        let mut run = AnalysisRun::default();
+        run.metadata.uid = uid.to_owned();
+        run
+    }
+
+    /// Argo cuts names off, and takes the Job of one metric for the other's.
+    #[test]
+    fn jobs_of_metrics_that_begin_alike_have_different_names() {
+        let run = run_with_uid("7b0e7c3e-4bb8-4f3c-9d20-5d5f6b0f8c11");
+        let api = name(&run, "integration-test-payments-api");
+        let web = name(&run, "integration-test-payments-web");
+        assert_ne!(api, web);
+        for name in [api, web, name(&run, "integration-test-payme-----------")] {
+            assert!(name.len() <= NAME_MAX, "{name}");
+            let ends_well = |part: &str| part.ends_with(|last: char| last.is_ascii_alphanumeric());
+            assert!(name.split('.').all(ends_well), "{name}");
+        }
+        let short = name(&run, "smoke");
+        assert_eq!(short, format!("{}.smoke.1", run.metadata.uid));
+    }
 }

@@ -72,6 +72,7 @@ impl Leadership {
 
 /// What is known of a Lease that somebody else holds: since when it has not moved, by this machine's clock.
 struct Rival {
+    holder: String,
     version: String,
     since: Instant,
 }
@@ -88,7 +89,13 @@ pub(crate) async fn acquire(api: &ClusterApi, election: &Election, leadership: &
             }
             Ok(false) => {}
             Err(cause) => {
-                tracing::warn!(%cause, "the Lease cannot be read or written; it is tried again");
+                let next_step = match cause.reason {
+                    Reason::NotFound => {
+                        "create its namespace, or name another with --leader-elect-namespace"
+                    }
+                    _ => "",
+                };
+                tracing::warn!(%cause, next_step, "the Lease cannot be read or written; it is tried again");
             }
         }
         tokio::time::sleep(election.retry).await;
@@ -181,7 +188,11 @@ async fn try_hold(
         let version = text("/metadata/resourceVersion");
         let known = rival.as_ref().filter(|rival| rival.version == version);
         let Some(known) = known else {
+            if rival.as_ref().is_none_or(|rival| rival.holder != holder) {
+                tracing::info!(holder, "another controller holds the Lease; this one waits");
+            }
             *rival = Some(Rival {
+                holder: holder.to_owned(),
                 version: version.to_owned(),
                 since: Instant::now(),
             });
@@ -204,7 +215,9 @@ async fn try_hold(
     next["spec"] = held(election, transitions + i64::from(!is_own), &acquired);
     match api.write_lease(&key, &next).await {
         Ok(()) => Ok(true),
-        Err(cause) if cause.reason == Reason::Conflict => Ok(false),
+        // Another candidate was quicker. What is still our own was annotated, or written by a try whose answer is lost: the next
+        // try reads who holds it.
+        Err(cause) if cause.reason == Reason::Conflict && !is_own => Ok(false),
         Err(cause) => Err(cause),
     }
 }

@@ -42,7 +42,8 @@ impl Labelled {
 }
 
 impl<A: Api> Reconciler<'_, A> {
-    /// Evicts pods; those that a disruption budget protects are tried again later.
+    /// Evicts pods; those that a disruption budget protects are tried again later. True when there was one that it does not
+    /// protect.
     pub(crate) async fn evict(
         &self,
         namespace: &str,
@@ -63,11 +64,10 @@ impl<A: Api> Reconciler<'_, A> {
                 Err(cause) => return Err(cause),
             }
         }
-        // Counts follow later; with them comes the next look.
         if evicted {
             tracing::info!(namespace, "pods are replaced for a restart");
         }
-        Ok(false)
+        Ok(evicted)
     }
 
     /// Gives pods the labels and annotations of their role, besides what others gave them.

@@ -148,8 +148,14 @@ impl<A: Api> Reconciler<'_, A> {
             now,
             told: Told::default(),
         };
-        let decision = rollout::decide(&pass.world, now);
-        let written = self.write_all(key, &mut pass, decision.writes).await;
+        let mut decision = rollout::decide(&pass.world, now);
+        let writes = std::mem::take(&mut decision.writes);
+        let mut written = self.write_all(key, &mut pass, writes).await;
+        if decision.only_evicts && pass.world.evictions_refused && written == Ok(false) {
+            decision = rollout::decide(&pass.world, now);
+            let writes = std::mem::take(&mut decision.writes);
+            written = self.write_all(key, &mut pass, writes).await;
+        }
         let told = std::mem::take(&mut pass.told);
         let rollout = &pass.world.rollout;
         let notifies_at = self.notify(key, rollout, told, written.is_err(), now).await;
@@ -249,7 +255,11 @@ impl<A: Api> Reconciler<'_, A> {
                 self.sync_pods(&pass.world, &replica_set, &existing, &wanted)
                     .await
             }
-            Write::EvictPods(names) => self.evict(namespace, names).await,
+            Write::EvictPods(names) => {
+                pass.world.evictions_refused = !self.evict(namespace, names).await?;
+                // Counts follow later; with them comes the next look.
+                Ok(false)
+            }
             Write::StartRun(run) => self.create(ANALYSIS_RUN, namespace, &json!(run)).await,
             Write::TerminateRun(name) => {
                 self.terminate(&Key::new(ANALYSIS_RUN, namespace, &name))
@@ -449,9 +459,10 @@ impl<A: Api> Reconciler<'_, A> {
         Ok(())
     }
 
-    /// An object, from what is known or, before its kind is watched, from the server.
+    /// An object, from what is known or, while its kind is not watched, from the server.
     async fn look_up(&self, target: &Key) -> Result<Option<Value>, ApiError> {
-        if self.cache.is_synced(&target.resource) {
+        let resource = &target.resource;
+        if self.cache.is_synced(resource) && !self.cache.is_refused(resource) {
             return Ok(self.cache.get(target));
         }
         match self.api.get(target).await {

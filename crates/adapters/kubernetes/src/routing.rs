@@ -161,6 +161,7 @@ pub(crate) fn split(routing: &Routing) -> Split {
             .collect(),
         stable_hash: some(&routing.stable_hash),
         canary_hash: some(&routing.canary_hash),
+        weight_first: routing.weight_first,
         routes: header_routes.chain(mirrors).collect(),
     }
 }

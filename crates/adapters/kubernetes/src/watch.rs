@@ -39,8 +39,9 @@ pub(crate) async fn watch(
     loop {
         match list(api, cache, &resource, selection, &tell).await {
             Ok(version) => {
-                wait = BACKOFF_MIN;
-                follow(api, cache, &resource, selection, version, &tell).await;
+                if follow(api, cache, &resource, selection, version, &tell).await {
+                    wait = BACKOFF_MIN;
+                }
             }
             Err(cause) => {
                 if cause.reason == Reason::Refused {
@@ -90,7 +91,7 @@ async fn list(
         }
         for object in page.items {
             seen.insert(key_of(resource, &object));
-            learn(cache, resource, object, tell)?;
+            learn(cache, resource, object, tell);
         }
         after = page.next;
         if after.is_none() {
@@ -110,7 +111,8 @@ async fn list(
     Ok(version)
 }
 
-/// Follows what happens until the version is too old for the server, or something fails.
+/// Follows what happens until the version is too old for the server. A watch that cannot begin, or breaks, goes on from where it
+/// was: thousands of objects are not listed for it again. True when anything was heard.
 async fn follow(
     api: &impl Feed,
     cache: &Cache,
@@ -118,29 +120,38 @@ async fn follow(
     selection: Selection<'_>,
     mut version: u64,
     tell: &impl Fn(Seen),
-) {
+) -> bool {
+    let mut wait = BACKOFF_MIN;
+    let mut heard = false;
     loop {
         let events = match api.watch(resource, selection, version).await {
             Ok(events) => events,
+            Err(cause) if matches!(cause.reason, Reason::Expired | Reason::NotFound) => {
+                tracing::info!(kind = %resource.kind, %cause, "a watch cannot go on; everything is listed again");
+                return heard;
+            }
             Err(cause) => {
-                tracing::warn!(kind = %resource.kind, %cause, "a watch cannot begin; everything is listed again");
-                return;
+                tracing::warn!(kind = %resource.kind, %cause, "a watch cannot begin; it is tried again");
+                tokio::time::sleep(cause.retry_after.unwrap_or_default().max(wait)).await;
+                wait = (wait * 2).min(BACKOFF_MAX);
+                continue;
             }
         };
         pin_mut!(events);
+        let mut is_silent = true;
         loop {
             let event = match tokio::time::timeout(SILENCE_MAX, events.next()).await {
                 Ok(Some(event)) => event,
                 // The server ends a watch after its time; it goes on from where it was.
                 Ok(None) | Err(_) => break,
             };
+            if event.is_ok() {
+                (heard, is_silent) = (true, false);
+            }
             match event {
                 Ok(Notice::Changed(object)) => {
                     version = version.max(object.version());
-                    if let Err(cause) = learn(cache, resource, object, tell) {
-                        tracing::warn!(kind = %resource.kind, %cause, "everything is listed again");
-                        return;
-                    }
+                    learn(cache, resource, object, tell);
                 }
                 Ok(Notice::Deleted(object)) => {
                     version = version.max(object.version());
@@ -154,13 +165,24 @@ async fn follow(
                         cause = message,
                         "a watch ended; everything is listed again"
                     );
-                    return;
+                    return heard;
+                }
+                Err(cause) if is_silent => {
+                    // Perhaps what comes first cannot be understood.
+                    tracing::info!(kind = %resource.kind, %cause, "a watch broke; everything is listed again");
+                    return heard;
                 }
                 Err(cause) => {
-                    tracing::info!(kind = %resource.kind, %cause, "a watch broke; everything is listed again");
-                    return;
+                    tracing::info!(kind = %resource.kind, %cause, "a watch broke; it goes on");
+                    break;
                 }
             }
+        }
+        if is_silent {
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(BACKOFF_MAX);
+        } else {
+            wait = BACKOFF_MIN;
         }
     }
 }
@@ -169,27 +191,27 @@ fn key_of(resource: &Resource, object: &Stored) -> Key {
     Key::new(resource.clone(), object.namespace(), object.name())
 }
 
-/// Puts an object into the cache if it is news there.
-fn learn(
-    cache: &Cache,
-    resource: &Resource,
-    object: Stored,
-    tell: &impl Fn(Seen),
-) -> Result<(), ApiError> {
+/// Puts an object into the cache if it is news there. One that cannot be read, as it nests too deep, is left out until it is
+/// another one: it must not keep all others from being known.
+fn learn(cache: &Cache, resource: &Resource, object: Stored, tell: &impl Fn(Seen)) {
     let key = key_of(resource, &object);
-    if cache.knows(&key, object.version()) {
-        return Ok(());
+    let version = object.version();
+    if cache.knows(&key, version) {
+        return;
     }
-    let object = object.read().map_err(|cause| {
-        ApiError::new(
-            Reason::Unavailable,
-            format!("the API server sent something that is no object as {key}: {cause}"),
-        )
-    })?;
+    let object = match object.read() {
+        Ok(object) => object,
+        Err(cause) => {
+            tracing::error!(%key, %cause, "an object cannot be read, and is left out until it changes");
+            let owner = cache.remove(&key, version);
+            let spec = true;
+            tell(Seen { key, owner, spec });
+            return;
+        }
+    };
     if let Change::Newer { owner, spec } = cache.put(resource, object) {
         tell(Seen { key, owner, spec });
     }
-    Ok(())
 }
 
 fn forget(cache: &Cache, resource: &Resource, object: &Stored, tell: &impl Fn(Seen)) {
@@ -198,3 +220,6 @@ fn forget(cache: &Cache, resource: &Resource, object: &Stored, tell: &impl Fn(Se
     let spec = true;
     tell(Seen { key, owner, spec });
 }
+
+#[cfg(test)]
+mod tests;

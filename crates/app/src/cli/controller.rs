@@ -67,13 +67,12 @@ async fn run(args: ControllerArgs) -> Result<ExitCode, Failure> {
         None if args.namespaced => Some(client.default_namespace().to_owned()),
         named => named,
     };
-    let elects = args.leader_elect.unwrap_or(in_pod);
     let notifications = Notifications {
         namespace: own_namespace.clone(),
         self_service: args.self_service_notification_enabled,
         deliver: Arc::new(Services::default()),
     };
-    let election = elects.then(|| Election {
+    let election = args.leader_elect.then(|| Election {
         namespace: args.leader_elect_namespace.unwrap_or(own_namespace),
         name: args
             .leader_elect_name

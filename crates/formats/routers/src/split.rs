@@ -104,6 +104,9 @@ pub struct Split {
     pub stable_hash: Option<String>,
     /// The value of the canary pods' hash label.
     pub canary_hash: Option<String>,
+    /// Whether the canary's weight is written before its hash, where these are two objects: fewer pods have the new hash than
+    /// the present weight needs.
+    pub weight_first: bool,
     /// The routes in force, of the traffic's managed ones. Their order does not matter, but of several with
     /// one name the last is in force.
     pub routes: Vec<ManagedRoute>,

@@ -18,6 +18,10 @@ struct Server {
     told: Mutex<Vec<Value>>,
     /// At which versions something was deleted.
     deleted: Mutex<Vec<Option<u64>>>,
+    /// What becomes of the next events, the last first.
+    refuses: Mutex<Vec<Reason>>,
+    /// Whether a disruption budget protects all pods.
+    protects: bool,
 }
 
 impl Server {
@@ -30,6 +34,8 @@ impl Server {
             pods: Vec::new(),
             told: Mutex::default(),
             deleted: Mutex::default(),
+            refuses: Mutex::default(),
+            protects: false,
         }
     }
 }
@@ -46,7 +52,8 @@ impl Api for Server {
     }
     async fn record(&self, _: &str, event: &Value) -> Result<(), ApiError> {
         self.told.lock().unwrap().push(event.clone());
-        Ok(())
+        let refused = self.refuses.lock().unwrap().pop();
+        refused.map_or(Ok(()), |reason| Err(ApiError::new(reason, "not now")))
     }
     async fn create(&self, _: &Resource, _: &str, object: &Value) -> Result<Value, ApiError> {
         self.cache.put(&ROLLOUT, self.news.clone());
@@ -75,7 +82,10 @@ impl Api for Server {
         self.deleted.lock().unwrap().push(version);
         Ok(())
     }
-    async fn evict(&self, _: &Key) -> Result<(), ApiError> {
+    async fn evict(&self, pod: &Key) -> Result<(), ApiError> {
+        if self.protects {
+            return Err(ApiError::new(Reason::TooManyRequests, pod.to_string()));
+        }
         Ok(())
     }
 }
@@ -249,4 +259,101 @@ async fn a_pod_that_cannot_be_read_is_named_in_an_event() {
     let message = unreadable[0]["message"].as_str().unwrap();
     assert!(message.contains("\"web-1-a\" of web-1"), "{message}");
     assert!(message.contains("delete the pod"), "{message}");
+}
+
+/// The status was not written, no traffic led back and no analysis judged for as long as a budget protected the pods.
+#[tokio::test]
+async fn a_restart_that_a_disruption_budget_refuses_holds_nothing_else_up() {
+    for (protects, writes_status) in [(true, true), (false, false)] {
+        let mut server = Server::new(object("web", "9"), true);
+        server.protects = protects;
+        let mut rollout = object("web", "5");
+        rollout["metadata"]["annotations"] = json!({"rollout.argoproj.io/revision": "1"});
+        rollout["spec"]["restartAt"] = json!("1970-01-01T00:00:00Z");
+        rollout["status"] =
+            json!({"currentPodHash": "1", "stableRS": "1", "observedGeneration": "1"});
+        let template = rollout["spec"]["template"].clone();
+        let known: Rollout = serde_json::from_value(rollout.clone()).unwrap();
+        rollout["status"]["currentStepHash"] = json!(rollout::step_hash(&known));
+        server.cache.put(&ROLLOUT, rollout);
+        let mut set = object("web-1", "6");
+        set["spec"]["template"] = template;
+        set["metadata"]["uid"] = json!("set");
+        set["metadata"]["labels"] = json!({"app": "web", "rollouts-pod-template-hash": "1"});
+        set["metadata"]["annotations"] = json!({
+            "rollout.argoproj.io/revision": "1",
+            "rollout.argoproj.io/desired-replicas": "1",
+        });
+        let owner = json!([{"kind": "Rollout", "uid": "u", "controller": true}]);
+        set["metadata"]["ownerReferences"] = owner;
+        set["status"] = json!({"replicas": 1, "availableReplicas": 1, "readyReplicas": 1, "observedGeneration": 1});
+        server.cache.put(&REPLICA_SET, set);
+        server.pods = vec![json!({
+            "metadata": {
+                "name": "web-1-a",
+                "creationTimestamp": "1969-01-01T00:00:00Z",
+                "ownerReferences": [{"kind": "ReplicaSet", "uid": "set", "controller": true}],
+            },
+            "status": {"conditions": [{
+                "type": "Ready",
+                "status": "True",
+                "lastTransitionTime": "1969-01-01T00:00:00Z",
+            }]},
+        })];
+        look(&server).await;
+        let patches = server.patches.lock().unwrap();
+        let writes = patches.iter().any(|patch| !patch["status"].is_null());
+        assert_eq!(writes, writes_status, "protected: {protects}, {patches:?}");
+    }
+}
+
+/// A status is stored once: its event was lost when the server was away for a moment.
+#[tokio::test(start_paused = true)]
+async fn an_event_is_sent_again_when_the_server_is_away() {
+    use Reason::{AlreadyExists, Refused, TooManyRequests, Unavailable};
+    for (answers, tries) in [
+        (vec![], 1),
+        (vec![Unavailable, TooManyRequests], 3),
+        (vec![Unavailable, AlreadyExists, Unavailable], 2),
+        (vec![Refused, Unavailable], 1),
+        (vec![Unavailable; 20], 6),
+    ] {
+        let server = Server::new(object("web", "5"), true);
+        *server.refuses.lock().unwrap() = answers.iter().rev().copied().collect();
+        let (events, outlet) = Events::new(|| Timestamp(0), Arc::default());
+        let event = Event {
+            warning: false,
+            reason: "RolloutAborted".to_owned(),
+            message: "taken back".to_owned(),
+        };
+        events.record(&Key::new(ROLLOUT, "shop", "web"), "u", event);
+        drop(events);
+        outlet.run(&server).await;
+        assert_eq!(server.told.lock().unwrap().len(), tries, "{answers:?}");
+    }
+}
+
+/// A kind that may not be listed any more was read from what was known of it before, for ever.
+#[tokio::test]
+async fn what_may_not_be_listed_any_more_is_asked_for() {
+    let server = Server::new(object("web", "5"), true);
+    let key = Key::new(SERVICE, "shop", "web");
+    server.cache.put(&SERVICE, object("web", "5"));
+    server.cache.retain(&SERVICE, &[key.clone()].into(), 7);
+    let (events, _outlet) = Events::new(|| Timestamp(0), Arc::default());
+    let reconciler = Reconciler {
+        api: &server,
+        cache: &server.cache,
+        selectors: &Selectors::default(),
+        labelled: &Labelled::default(),
+        events: &events,
+        instance_id: "",
+        routers: &RouterVersions::default(),
+        tell: &|_| {},
+        metrics: &Metrics::default(),
+        notifier: None,
+    };
+    assert!(reconciler.look_up(&key).await.unwrap().is_some());
+    server.cache.refuse(&SERVICE);
+    assert_eq!(reconciler.look_up(&key).await, Ok(None));
 }

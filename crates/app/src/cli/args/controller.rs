@@ -11,7 +11,7 @@ use std::time::Duration;
 /// Arguments of `sluice controller`.
 #[derive(Debug, Args)]
 pub(crate) struct ControllerArgs {
-    /// Kubeconfig of the cluster [default: the pod's own account, or KUBECONFIG, or ~/.kube/config]
+    /// Kubeconfig of the cluster [default: KUBECONFIG, or ~/.kube/config, or the pod's own account]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) kubeconfig: Option<PathBuf>,
 
@@ -35,9 +35,9 @@ pub(crate) struct ControllerArgs {
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, hide_default_value = true, hide_possible_values = true, action = ArgAction::Set, value_name = "BOOL")]
     pub(crate) self_service_notification_enabled: bool,
 
-    /// Let one of several controllers act, the one that holds a Lease [default: true in a pod, false elsewhere]
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true, action = ArgAction::Set, value_name = "BOOL")]
-    pub(crate) leader_elect: Option<bool>,
+    /// Let one of several controllers act, the one that holds a Lease
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = true, hide_possible_values = true, action = ArgAction::Set, value_name = "BOOL")]
+    pub(crate) leader_elect: bool,
 
     /// Namespace of the Lease [default: the pod's own, or argo-rollouts]
     #[arg(long, value_name = "NAME")]

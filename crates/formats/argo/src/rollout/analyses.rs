@@ -92,9 +92,40 @@ impl<'a> Current<'a> {
     }
 }
 
+/// Whether a run that the status names ended badly, and the rollout does not know it yet.
+pub(super) fn is_condemned(world: &World) -> bool {
+    let status = &world.rollout.status;
+    let noted = [
+        &status.canary.current_step_analysis_run_status,
+        &status.canary.current_background_analysis_run_status,
+        &status.blue_green.pre_promotion_analysis_run_status,
+        &status.blue_green.post_promotion_analysis_run_status,
+    ];
+    let names = || noted.into_iter().flatten().map(|noted| &noted.name);
+    let is_bad = |run: &AnalysisRun| {
+        matches!(
+            run.status.phase,
+            AnalysisPhase::Failed | AnalysisPhase::Error
+        )
+    };
+    let mut bad = world.runs.iter().filter(|run| is_bad(run));
+    bad.any(|run| names().any(|name| *name == run.metadata.name))
+}
+
 /// Whether a run ended well.
 pub(super) fn is_successful(run: Option<&AnalysisRun>) -> bool {
     run.is_some_and(|run| run.status.phase == AnalysisPhase::Successful)
+}
+
+/// Analyses of a blue-green rollout that was aborted say nothing about the next try: one that was cut off ended without
+/// a failure, and one that failed would take it back again.
+pub(super) fn forget_of_aborted(turn: &mut Turn<'_>) {
+    if turn.is_aborted() || turn.rollout.status.aborted_at.is_none() {
+        return;
+    }
+    for run in [turn.runs.pre.take(), turn.runs.post.take()] {
+        terminate(turn, run);
+    }
 }
 
 /// Starts, ends and judges the analyses of the moment, and notes them in the status.
@@ -359,8 +390,20 @@ pub(super) fn skips_post(turn: &Turn<'_>) -> bool {
 /// Whether the analysis before the switch ended well, or there is none.
 pub(super) fn is_pre_done(turn: &Turn<'_>) -> bool {
     let strategy = turn.rollout.spec.strategy.blue_green.as_ref();
-    strategy.is_none_or(|strategy| strategy.pre_promotion_analysis.is_none())
-        || is_successful(turn.runs.pre)
+    let analysis = strategy.and_then(|strategy| strategy.pre_promotion_analysis.as_ref());
+    !asks(analysis) || is_successful(turn.runs.pre)
+}
+
+/// Whether the analysis after the switch ended well, or there is none.
+pub(super) fn is_post_done(turn: &Turn<'_>) -> bool {
+    let strategy = turn.rollout.spec.strategy.blue_green.as_ref();
+    let analysis = strategy.and_then(|strategy| strategy.post_promotion_analysis.as_ref());
+    !asks(analysis) || is_successful(turn.runs.post)
+}
+
+/// Whether an analysis asks for anything: one that names no template never starts.
+fn asks(analysis: Option<&RolloutAnalysis>) -> bool {
+    analysis.is_some_and(|analysis| !analysis.templates.is_empty())
 }
 
 fn start<'a>(turn: &mut Turn<'a>, analysis: &RolloutAnalysis, role: Role) -> Current<'a> {

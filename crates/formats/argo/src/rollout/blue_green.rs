@@ -12,6 +12,7 @@ pub(super) fn run(turn: &mut Turn<'_>) {
     };
     services::preview(turn);
     lead_back(turn, strategy);
+    analyses::forget_of_aborted(turn);
     if status::is_new_template(turn) {
         sync_status(turn, strategy);
         return;
@@ -166,6 +167,11 @@ fn is_past_checkpoint(turn: &Turn<'_>, strategy: &BlueGreenStrategy) -> bool {
     let Some(preview) = strategy.preview_replica_count else {
         return false;
     };
+    // What is tried again begins anew, once users are on stable.
+    let active = services::hash_of(turn, &strategy.active_service);
+    if turn.is_aborted() && active != turn.new_hash() {
+        return false;
+    }
     if turn.rollout.status.blue_green.scale_up_preview_check_point {
         return true;
     }

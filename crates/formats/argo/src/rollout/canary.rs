@@ -18,6 +18,7 @@ pub(super) fn run(turn: &mut Turn<'_>) {
         return;
     }
     if restart::run(turn) {
+        turn.only_evicts = true;
         return;
     }
     metadata::sync(turn);
@@ -79,7 +80,7 @@ fn sync_status(turn: &mut Turn<'_>, is_routed: bool) {
     let rollout = turn.rollout;
     let before = &rollout.status;
     turn.next.available_replicas = turn.sum(|set| set.status.available_replicas);
-    turn.next.hpa_replicas = turn.next.replicas;
+    turn.next.hpa_replicas = turn.countable(turn.next.replicas);
     let selector = rollout.spec.selector.clone().unwrap_or_default();
     turn.next.selector = status::selector_text(&selector);
     turn.next.canary.stable_ping_pong = before.canary.stable_ping_pong.clone();
@@ -173,8 +174,9 @@ fn is_done(turn: &Turn<'_>, step: &CanaryStep, is_routed: bool) -> bool {
     if step.experiment.is_some() {
         return experiments::is_successful(turn);
     }
-    if step.analysis.is_some() {
-        return analyses::is_successful(turn.runs.step);
+    if let Some(analysis) = &step.analysis {
+        // One that names nothing says nothing.
+        return analysis.templates.is_empty() || analyses::is_successful(turn.runs.step);
     }
     if step.set_header_route.is_some() || step.set_mirror_route.is_some() {
         return is_routed;

@@ -60,6 +60,9 @@ pub struct Decision {
     pub writes: Vec<Write>,
     /// When to decide again if nothing happens before.
     pub wake_at: Option<Timestamp>,
+    /// Whether all else waits because pods are evicted: when each eviction is refused, it is decided again at once, with
+    /// [`World::evictions_refused`].
+    pub only_evicts: bool,
 }
 
 /// What follows for a Rollout now.

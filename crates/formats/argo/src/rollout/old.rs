@@ -31,7 +31,7 @@ fn of_canary(turn: &mut Turn<'_>, mut old: Vec<usize>) -> bool {
     }
     let cleaned = without_unavailable(turn, &old);
     let bounds = MoveBounds::of(&turn.rollout.spec.strategy, turn.replicas());
-    let least = turn.replicas() - bounds.unavailable;
+    let least = turn.replicas().saturating_sub(bounds.unavailable);
     // Pods above the desired number are about to end, whatever the last count said.
     let mut spare = turn.sum(|set| set.status.available_replicas.min(set.desired())) - least;
     if spare <= 0 {

@@ -61,7 +61,7 @@ fn of_blue_green(turn: &Turn<'_>) -> Option<String> {
     if turn.is_aborted() {
         return None;
     }
-    if blue_green.post_promotion_analysis.is_some() && !analyses::is_successful(turn.runs.post) {
+    if !analyses::is_post_done(turn) {
         return None;
     }
     Some("Completed blue-green update".to_owned())

@@ -29,7 +29,8 @@ pub fn needs_pods(rollout: &Rollout, now: Timestamp) -> bool {
 }
 
 /// Evicts the pods that are older than the restart, at most as many at a time as may be unavailable, and at
-/// least one. True while some were evicted in this turn: counts that were read before say nothing then.
+/// least one. True where some are evicted in this turn: counts that were read before say nothing then. Where disruption
+/// budgets protect all of them, the rollout goes on, and a restart waits; a way back would wait with it.
 pub(super) fn run(turn: &mut Turn<'_>) -> bool {
     let rollout = turn.rollout;
     let Some(at) = rollout.spec.restart_at else {
@@ -56,6 +57,9 @@ pub(super) fn run(turn: &mut Turn<'_>) -> bool {
     }
     let now = turn.now;
     turn.wake(now.after(RETRY));
+    if turn.world.evictions_refused {
+        return false;
+    }
     turn.write(Write::EvictPods(evicted));
     true
 }

@@ -1,4 +1,4 @@
-//! The way back of a canary whose stable side gave up pods.
+//! The way back of a canary whose stable side has not all its pods: it gave some up, or lost some.
 
 use super::turn::Turn;
 use crate::workload::{CanaryDemand, canary_demand};
@@ -26,8 +26,8 @@ pub(super) fn hash_with_traffic(turn: &Turn<'_>) -> Option<String> {
     leads_elsewhere.then(|| canary.pod_template_hash.clone())
 }
 
-/// The canary's weight on the way back: none, unless stable gave up pods; then no more leaves the canary
-/// than stable has pods for.
+/// The canary's weight on the way back: none, unless stable has not all its pods; then no more leaves the canary
+/// than stable has pods for. (Argo's waits for the last of them.)
 pub(super) fn weight(turn: &Turn<'_>) -> i32 {
     let (Some(canary), Some(new), Some(stable)) =
         (turn.strategy(), turn.new_pods(), turn.stable_pods())
@@ -35,13 +35,17 @@ pub(super) fn weight(turn: &Turn<'_>) -> i32 {
         return 0;
     };
     let replicas = turn.replicas();
-    if !canary.dynamic_stable_scale || replicas == 0 {
+    if replicas == 0 {
         return 0;
     }
     let whole = canary.max_traffic_weight();
     let covered = i64::from(whole) * i64::from(stable.staying()) / i64::from(replicas);
     let covered = i32::try_from(covered).unwrap_or(i32::MAX);
     let uncovered = whole.saturating_sub(covered).max(0);
+    if !canary.dynamic_stable_scale {
+        let weights = turn.rollout.status.canary.weights.as_ref();
+        return weights.map_or(0, |weights| uncovered.min(weights.canary.weight));
+    }
     let demand = match canary_demand(turn.rollout, Some(new), Some(stable)) {
         CanaryDemand::Weight(weight) if turn.rollout.status.abort => weight,
         _ => crate::workload::current_set_weight(turn.rollout),

@@ -17,6 +17,10 @@ use std::time::Duration;
 /// Whether the Rollout's number of pods changed since its ReplicaSets were scaled. Then only the pods follow,
 /// and nothing else moves.
 pub(super) fn is_scaling_event(turn: &Turn<'_>) -> bool {
+    // The pods of a canary that somebody paused stay as they are, and so the change would be one for ever.
+    if turn.strategy().is_some() && pauses::is_halted(turn.rollout) {
+        return false;
+    }
     let replicas = turn.replicas();
     [turn.new_set(), turn.stable_set()]
         .into_iter()
@@ -46,7 +50,7 @@ pub(super) fn scale_only(turn: &mut Turn<'_>) {
     } else {
         canary(turn);
         turn.next.available_replicas = turn.sum(|set| set.status.available_replicas);
-        turn.next.hpa_replicas = turn.sum(|set| set.status.replicas);
+        turn.next.hpa_replicas = turn.countable(turn.sum(|set| set.status.replicas));
     }
     status::persist(turn);
 }
@@ -304,11 +308,16 @@ fn new_set(turn: &mut Turn<'_>) -> bool {
             let stable = turn
                 .stable_set()
                 .map_or(0, |set| set.status.available_replicas);
-            if stable >= turn.replicas() {
-                let seconds = u64::try_from(seconds).unwrap_or(0);
-                set_deadline(turn, at, Duration::from_secs(seconds));
+            let is_due = stable >= turn.replicas();
+            match u64::try_from(seconds) {
+                // A time before the abort.
+                Err(_) if is_due => count = 0,
+                Ok(seconds) if is_due => {
+                    set_deadline(turn, at, Duration::from_secs(seconds));
+                    return false;
+                }
+                _ => return false,
             }
-            return false;
         }
     }
     let before = turn.sets[at].desired();

@@ -30,8 +30,8 @@ pub struct Routing {
     pub header_routes: Vec<SetHeaderRoute>,
     /// The mirrors that are in force, of the steps up to the present one.
     pub mirror_routes: Vec<SetMirrorRoute>,
-    /// Whether the weight goes before the hashes: the canary has no pods, and its old weight must be gone
-    /// before anything leads to it.
+    /// Whether the weight goes before the hashes: the canary has no pods for its old weight, which must be gone before
+    /// anything leads to it.
     pub weight_first: bool,
 }
 
@@ -70,16 +70,21 @@ pub(super) fn route(turn: &mut Turn<'_>) -> bool {
     if keeps_routes && turn.revision() > 1 {
         routes_in_force(turn, &mut routing);
     }
-    let had_weight = turn
-        .rollout
-        .status
-        .canary
-        .weights
-        .as_ref()
-        .is_some_and(|weights| weights.canary.weight > 0);
-    routing.weight_first = had_weight && !has_pods(turn.new_set());
+    routing.weight_first = weight_goes_first(turn, &routing);
     note_weights(turn, routing);
     true
+}
+
+/// Whether nothing may lead to the new revision at the canary's present weight: it has no pods, or fewer than the update before,
+/// whose weight that was.
+fn weight_goes_first(turn: &Turn<'_>, routing: &Routing) -> bool {
+    let weights = turn.rollout.status.canary.weights.as_ref();
+    let Some(before) = weights.map(|weights| &weights.canary) else {
+        return false;
+    };
+    let is_another = before.pod_template_hash != routing.canary_hash;
+    let shrinks = before.weight > routing.weight;
+    before.weight > 0 && (!has_pods(turn.new_set()) || is_another && shrinks)
 }
 
 fn has_pods(set: Option<&ReplicaSet>) -> bool {
@@ -127,10 +132,7 @@ fn choose_weight(turn: &mut Turn<'_>, routing: &mut Routing) -> bool {
         if let Some(hash) = retreat::hash_with_traffic(turn).filter(|_| routing.weight > 0) {
             routing.canary_hash = hash;
         }
-        let dynamic = turn
-            .strategy()
-            .is_some_and(|canary| canary.dynamic_stable_scale);
-        if !dynamic || routing.weight == 0 {
+        if routing.weight == 0 {
             let name = turn
                 .strategy()
                 .map_or_else(String::new, |canary| canary.canary_service.clone());
@@ -213,7 +215,7 @@ fn leads_elsewhere(turn: &Turn<'_>, routing: &Routing) -> bool {
 }
 
 /// Whether Istio's subsets, without Services, have to wait until both sides' pods are available (Argo's issue
-/// 2507). On the way back only stable's count.
+/// 2507). On the way back the weight itself waits for stable's.
 fn subsets_wait(turn: &Turn<'_>) -> bool {
     let Some(canary) = turn.strategy() else {
         return false;
@@ -230,7 +232,7 @@ fn subsets_wait(turn: &Turn<'_>) -> bool {
     let goes_back = turn.rollout.status.abort || retreat::from_hash(turn).is_some();
     let incomplete =
         |set: Option<&ReplicaSet>| set.is_some_and(|set| set.desired() > 0 && !set.is_available());
-    incomplete(turn.stable_set()) || !goes_back && incomplete(turn.new_set())
+    !goes_back && (incomplete(turn.stable_set()) || incomplete(turn.new_set()))
 }
 
 /// Experiments of the step that have a weight of their own.
@@ -297,8 +299,8 @@ fn note_weights(turn: &mut Turn<'_>, routing: Routing) {
     if compared.as_ref() != Some(&weights) {
         turn.event("TrafficWeightUpdated", message(before.as_ref(), &weights));
     } else if let Some(before) = before {
-        // What another controller has verified stays so.
-        weights.verified = before.verified;
+        // What another controller has verified stays so. One that waits for it waits for that controller.
+        weights.verified = before.verified.filter(|verified| *verified);
     }
     turn.next.canary.weights = Some(weights);
 }

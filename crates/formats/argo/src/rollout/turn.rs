@@ -37,6 +37,8 @@ pub(super) struct Turn<'a> {
     pub(super) experiment: Option<&'a Experiment>,
     /// A rollout that ended in this turn, for the metrics.
     pub(super) completed: Option<RolloutDurationStatus>,
+    /// Whether all else waits for the next turn because pods are evicted in this one.
+    pub(super) only_evicts: bool,
     writes: Vec<Write>,
     wake_at: Option<Timestamp>,
 }
@@ -104,6 +106,7 @@ impl<'a> Turn<'a> {
             runs,
             experiment,
             completed: None,
+            only_evicts: false,
             writes: Vec::new(),
             wake_at: None,
         }
@@ -113,6 +116,7 @@ impl<'a> Turn<'a> {
         Decision {
             writes: self.writes,
             wake_at: self.wake_at,
+            only_evicts: self.only_evicts,
         }
     }
 
@@ -204,6 +208,12 @@ impl<'a> Turn<'a> {
     /// Pods of all ReplicaSets, counted by `count`.
     pub(super) fn sum(&self, count: impl Fn(&ReplicaSet) -> i32) -> i32 {
         self.sets.iter().map(count).fold(0, i32::saturating_add)
+    }
+
+    /// What autoscalers are told of so many pods: those of two revisions beside each other are no reason to ask for more (Argo's
+    /// issue 2857).
+    pub(super) fn countable(&self, pods: i32) -> i32 {
+        pods.min(self.replicas().max(0))
     }
 
     pub(super) fn is_aborted(&self) -> bool {

@@ -7,7 +7,7 @@ use super::write::Write;
 use super::{analyses, phase, services};
 use crate::api::{Rollout, RolloutAnalysis};
 use crate::template::Misfit;
-use crate::validation::validate;
+use crate::validation::{NOT_RUN, validate};
 use sluice_model::diagnostic::Severity;
 use std::time::Duration;
 
@@ -16,6 +16,13 @@ const RETRY: Duration = Duration::from_secs(20);
 
 /// The first thing that is wrong, with where, why and what to do.
 pub(super) fn problem(world: &World) -> Option<String> {
+    of_spec(world)
+        .or_else(|| of_analyses(world))
+        .or_else(|| of_services(world))
+}
+
+/// What keeps a Rollout from being rolled out, and from going back.
+fn of_spec(world: &World) -> Option<String> {
     let rollout = &world.rollout;
     if let Some(problem) = &world.problem {
         return Some(problem.clone());
@@ -29,18 +36,27 @@ pub(super) fn problem(world: &World) -> Option<String> {
         ));
     }
     let mut problems = validate(rollout).into_iter();
-    if let Some(problem) = problems.find(|problem| problem.severity == Severity::Error) {
-        return Some(problem.to_string());
+    let problem = problems
+        .find(|problem| problem.severity == Severity::Error || NOT_RUN.contains(&problem.rule))?;
+    Some(problem.to_string())
+}
+
+/// What keeps an analysis from being started. A rollout that goes back, or that a run condemns, needs none: it does not wait
+/// until somebody brings a template back.
+fn of_analyses(world: &World) -> Option<String> {
+    let rollout = &world.rollout;
+    if rollout.status.abort || analyses::is_condemned(world) {
+        return None;
     }
-    let analysis = analyses_of(rollout)
-        .into_iter()
-        .find_map(|(path, analysis)| {
-            let cause = analyses::obstacle(world, analysis)?;
-            Some(format!("spec.strategy.{path}: {cause}"))
-        });
-    if analysis.is_some() {
-        return analysis;
-    }
+    let mut analyses = analyses_of(rollout).into_iter();
+    analyses.find_map(|(path, analysis)| {
+        let cause = analyses::obstacle(world, analysis)?;
+        Some(format!("spec.strategy.{path}: {cause}"))
+    })
+}
+
+fn of_services(world: &World) -> Option<String> {
+    let rollout = &world.rollout;
     services::named(rollout).into_iter().find_map(|(field, name)| {
         let path = format!("spec.strategy.{field}");
         match world.services.get(name) {

@@ -56,6 +56,8 @@ pub struct World {
     pub problem: Option<String>,
     /// Its pods; needed only where [`super::needs_pods`] says so.
     pub pods: Vec<Pod>,
+    /// Whether an eviction that was decided just now was refused for each pod: all else goes on then.
+    pub evictions_refused: bool,
 }
 
 /// The workload that a Rollout refers to.

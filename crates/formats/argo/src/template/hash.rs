@@ -32,7 +32,7 @@ pub fn template_hash(template: &PodTemplate, collisions: Option<i32>) -> Result<
 
 /// FNV-1a with 32 bits, written as Kubernetes writes such hashes: its decimal digits in an alphabet
 /// without vowels.
-pub(crate) fn safe_fnv(bytes: impl Iterator<Item = u8>) -> String {
+pub fn safe_fnv(bytes: impl Iterator<Item = u8>) -> String {
     let hash = bytes.fold(0x811c_9dc5_u32, |hash, byte| {
         (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
     });

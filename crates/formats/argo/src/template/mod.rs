@@ -19,7 +19,7 @@ use crate::crd::{Definitions, Place};
 use serde_json::Value;
 
 pub use crate::go_json::Misfit;
-pub(crate) use hash::safe_fnv;
+pub use hash::safe_fnv;
 pub use hash::template_hash;
 pub use injected::{sync_metadata, without_anti_affinity, without_ephemeral};
 pub use odd_amounts::without_odd_amounts;

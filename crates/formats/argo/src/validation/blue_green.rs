@@ -22,6 +22,14 @@ pub(super) fn check(spec: &RolloutSpec, blue_green: &BlueGreenStrategy, found: &
             "name two different Services, or an active one only",
         );
     }
+    if let Some(replicas) = blue_green.preview_replica_count.filter(|count| *count < 0) {
+        found.error(
+            "not-negative",
+            format!("{PATH}.previewReplicaCount"),
+            format!("{replicas} is below 0"),
+            "write 0 or more",
+        );
+    }
     let history = spec.revision_history_limit();
     if let Some(limit) = blue_green
         .scale_down_delay_revision_limit

@@ -1,7 +1,7 @@
 //! What is wrong with a Rollout although each of its fields is well-formed.
 //!
 //! Errors are what Argo's controller calls an invalid spec, rule by rule; warnings are Sluice's own, and
-//! keep nothing from being rolled out. `pods` judges selector and pod template, `blue_green` and `canary`
+//! keep nothing from being rolled out but [plugins](NOT_RUN). `pods` judges selector and pod template, `blue_green` and `canary`
 //! the strategies, `routing` the routers, `steps` each step; `metrics` judges analysis templates, `references`
 //! the objects that a Rollout names.
 //! Pod templates are judged as far as a ReplicaSet with them makes no sense; the rest is for the API
@@ -21,6 +21,10 @@ use std::fmt;
 
 pub use metrics::{validate_conditions, validate_metrics};
 pub use references::validate_references;
+
+/// Rules about what a controller with the plugin rolls out, and Sluice's does not: without it no traffic would move, or no
+/// step would end.
+pub const NOT_RUN: [&str; 2] = ["router-plugin", "step-plugin"];
 
 /// Something that is wrong, or risky.
 #[derive(Clone, Debug, PartialEq, Eq)]

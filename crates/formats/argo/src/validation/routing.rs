@@ -9,6 +9,14 @@ pub(super) fn check(canary: &CanaryStrategy, found: &mut Problems) {
     let Some(routing) = &canary.traffic_routing else {
         return;
     };
+    for name in routing.plugins.0.keys() {
+        found.warning(
+            "router-plugin",
+            format!("{PATH}.trafficRouting.plugins[{name:?}]"),
+            "Sluice's controller runs no plugins, and leaves the Rollout as it is: no traffic would move",
+            "name a router that it knows, or leave the Rollout to Argo's controller, by an instance id",
+        );
+    }
     needed_services(canary, routing, found);
     if routing.max_traffic_weight.is_some() && routing.nginx.is_none() && !routing.has_plugins() {
         found.error(

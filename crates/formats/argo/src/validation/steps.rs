@@ -33,6 +33,17 @@ pub(super) fn check(canary: &CanaryStrategy, step: &CanaryStep, path: &str, foun
     if let Some(route) = &step.set_mirror_route {
         mirror_route(canary.traffic_routing.as_ref(), route, path, found);
     }
+    if let Some(plugin) = &step.plugin {
+        found.warning(
+            "step-plugin",
+            format!("{path}.plugin"),
+            format!(
+                "Sluice's controller runs no plugins, `{}` neither, and leaves the Rollout as it is: the step would not end",
+                plugin.name
+            ),
+            "write an analysis or an experiment, or leave the Rollout to Argo's controller, by an instance id",
+        );
+    }
     experiment(canary.traffic_routing.as_ref(), step, path, found);
     arguments(step, path, found);
 }
@@ -191,9 +202,12 @@ fn mirror_route(
                 one_comparison(value.as_ref(), format!("{path}.{field}"), found);
             }
         }
-        // Argo looks at the method twice and never at the headers.
+        // Argo looks at the method twice and never at the headers: it rolls such a one out.
         for (name, value) in &condition.headers {
-            one_comparison(Some(value), format!("{path}.headers[{name:?}]"), found);
+            if let Err(cause) = comparisons(Some(value)) {
+                let path = format!("{path}.headers[{name:?}]");
+                found.warning("one-comparison", path, cause, ONE_COMPARISON);
+            }
         }
     }
     if let Some(percentage) = route
@@ -211,19 +225,24 @@ fn mirror_route(
 }
 
 fn one_comparison(value: Option<&StringMatch>, path: String, found: &mut Problems) {
+    if let Err(cause) = comparisons(value) {
+        found.error("one-comparison", path, cause, ONE_COMPARISON);
+    }
+}
+
+const ONE_COMPARISON: &str = "write exactly one of exact, prefix and regex";
+
+fn comparisons(value: Option<&StringMatch>) -> Result<(), &'static str> {
     let count = value.map_or(0, |value| {
         [&value.exact, &value.prefix, &value.regex]
             .iter()
             .filter(|text| !text.is_empty())
             .count()
     });
-    if count != 1 {
-        let cause = match count {
-            0 => "no comparison is written",
-            _ => "several comparisons are written",
-        };
-        let next_step = "write exactly one of exact, prefix and regex";
-        found.error("one-comparison", path, cause, next_step);
+    match count {
+        0 => Err("no comparison is written"),
+        1 => Ok(()),
+        _ => Err("several comparisons are written"),
     }
 }
 
@@ -293,7 +312,7 @@ fn experiment(
     if !experiment.duration.0.is_empty()
         && let Err(cause) = experiment.duration.nanoseconds()
     {
-        found.warning(
+        found.error(
             "experiment-duration",
             format!("{path}.experiment.duration"),
             cause,

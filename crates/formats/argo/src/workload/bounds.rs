@@ -27,7 +27,8 @@ impl MoveBounds {
                 surge: 0,
                 unavailable: or_default(blue_green.max_unavailable.as_ref(), replicas, false)
                     .unwrap_or(0)
-                    .min(replicas),
+                    .min(replicas)
+                    .max(0),
             },
             (_, Some(canary)) => MoveBounds::of_canary(canary, replicas),
             (None, None) => MoveBounds {
@@ -46,6 +47,7 @@ impl MoveBounds {
                 unavailable: 0,
             };
         };
+        let (surge, unavailable) = (surge.max(0), unavailable.max(0));
         let unavailable = if surge == 0 && unavailable == 0 {
             1
         } else {
@@ -53,7 +55,7 @@ impl MoveBounds {
         };
         MoveBounds {
             surge,
-            unavailable: unavailable.min(replicas),
+            unavailable: unavailable.min(replicas).max(0),
         }
     }
 }

@@ -20,7 +20,8 @@ pub fn is_progress_reached(
                     || i64::from(pods.available) * 100
                         >= i64::from(threshold.value) * i64::from(desired)
             }
-            _ => pods.available >= threshold.value,
+            // A step that wants fewer pods needs no more than these.
+            _ => pods.available >= threshold.value.min(desired),
         },
         _ => desired == pods.desired && desired == pods.available,
     }

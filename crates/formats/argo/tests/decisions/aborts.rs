@@ -105,3 +105,48 @@ fn a_full_promotion_of_an_aborted_update_waits_for_its_pods() {
     );
     assert_eq!(route(&world).map(|routing| routing.weight), Some(0));
 }
+
+/// A single pod that was missing kept all of the traffic on the side that failed, header routes and mirrors included.
+#[test]
+fn an_abort_takes_as_much_traffic_back_as_stable_has_pods_for() {
+    let mut strategy = routed();
+    strategy["canary"]["steps"] = json!([{"setWeight": 60}, {"pause": {}}]);
+    let services = [("stable", "stable"), ("canary", "new")];
+    for (stable, left) in [(5, Some(0)), (4, Some(20)), (2, Some(60)), (0, None)] {
+        let status = json!({"abort": true, "canary": weights(60)});
+        let sets = vec![set("stable", 5, stable), set("new", 3, 3)];
+        let world = world(rollout(strategy.clone(), status), sets, &services);
+        let weight = route(&world).map(|routing| routing.weight);
+        assert_eq!(weight, left, "with {stable} of 5 pods");
+        let to_stable = switches(&world).iter().any(|(name, _)| name == "canary");
+        assert_eq!(to_stable, left == Some(0), "with {stable} of 5 pods");
+    }
+}
+
+/// Istio's subsets have no Services, and waited for stable's last pod, too.
+#[test]
+fn an_abort_by_subsets_does_not_wait_for_the_last_pod() {
+    let strategy = json!({"canary": {
+        "trafficRouting": {"istio": {
+            "virtualService": {"name": "web"},
+            "destinationRule": {"name": "web", "stableSubsetName": "stable", "canarySubsetName": "canary"},
+        }},
+        "steps": [{"setWeight": 60}, {"pause": {}}],
+    }});
+    let status = json!({"abort": true, "canary": weights(60)});
+    let sets = vec![set("stable", 5, 4), set("new", 3, 3)];
+    let world = world(rollout(strategy, status), sets, &[]);
+    assert_eq!(route(&world).map(|routing| routing.weight), Some(20));
+}
+
+/// An autoscaler changed the number while somebody had paused the Rollout, and nothing else was looked at any more.
+#[test]
+fn an_abort_of_a_paused_rollout_whose_number_changed_goes_back() {
+    let status = json!({"abort": true, "canary": weights(20), "conditions": paused()});
+    let mut scaled = rollout(routed(), status);
+    scaled.spec.paused = true;
+    scaled.spec.replicas = Some(4);
+    let sets = vec![set("stable", 5, 5), set("new", 1, 1)];
+    let world = world(scaled, sets, &[("stable", "stable"), ("canary", "new")]);
+    assert_eq!(route(&world).map(|routing| routing.weight), Some(0));
+}

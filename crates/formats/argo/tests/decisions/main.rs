@@ -1,8 +1,10 @@
-//! Decisions about Rollouts that once were wrong: each was found by `testing/kubernetes-sim`.
+//! Decisions about Rollouts that once were wrong: found by `testing/kubernetes-sim`, or by reading.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod aborts;
 mod pods;
+mod refusals;
+mod retries;
 mod services;
 
 use serde_json::{Value, json};

@@ -199,3 +199,74 @@ fn an_inconclusive_run_waits_beside_an_inconclusive_experiment() {
         "somebody let it go on"
     );
 }
+
+/// Argo's issue 2857: with an external metric an autoscaler keeps the number that it is told, and that was both
+/// revisions' pods.
+#[test]
+fn an_autoscaler_does_not_count_two_revisions_beside_each_other() {
+    let sets = vec![set("stable", 5, 5), set("new", 5, 5)];
+    let status = json!({"currentStepIndex": 1, "canary": weights(60)});
+    let services = [("stable", "stable"), ("canary", "new")];
+    let status = written_status(&world(rollout(routed(), status), sets, &services));
+    let counts = status.map(|status| (status.replicas, status.hpa_replicas));
+    assert_eq!(counts, Some((10, 5)));
+}
+
+/// A step for fewer pods than the threshold names never ended.
+#[test]
+fn a_threshold_of_pods_is_no_more_than_a_step_wants() {
+    let mut strategy = routed();
+    strategy["canary"]["replicaProgressThreshold"] = json!({"type": "Pods", "value": 3});
+    let sets = vec![set("stable", 5, 5), set("new", 1, 1)];
+    let status = json!({"currentStepIndex": 0, "canary": weights(20)});
+    let services = [("stable", "stable"), ("canary", "new")];
+    let status = written_status(&world(rollout(strategy, status), sets, &services));
+    assert_eq!(status.and_then(|status| status.current_step_index), Some(1));
+}
+
+/// Weights that another controller waits for were waited for here for ever.
+#[test]
+fn a_step_does_not_wait_for_weights_that_nobody_verifies() {
+    let mut noted = weights(20);
+    noted["weights"]["verified"] = json!(false);
+    let sets = vec![set("stable", 5, 5), set("new", 1, 1)];
+    let status = json!({"currentStepIndex": 0, "canary": noted});
+    let services = [("stable", "stable"), ("canary", "new")];
+    let status = written_status(&world(rollout(routed(), status), sets, &services));
+    assert_eq!(status.and_then(|status| status.current_step_index), Some(1));
+}
+
+/// A disruption budget that protects all pods kept a rollout from going back, and its analyses from being judged.
+#[test]
+fn a_restart_that_is_refused_holds_nothing_else_up() {
+    let status = json!({"abort": true, "canary": weights(60)});
+    let mut restarted = rollout(routed(), status);
+    restarted.spec.restart_at = Some(Time(NOW.shifted(-1_000)));
+    let sets = vec![set("stable", 5, 5), set("new", 3, 3)];
+    let services = [("stable", "stable"), ("canary", "new")];
+    let mut world = world(restarted, sets, &services);
+    let pod = |number: i32| Pod {
+        name: format!("stable-{number}"),
+        replica_set: "stable".to_owned(),
+        created_at: NOW.shifted(-3_600_000),
+        ready_since: Some(NOW.shifted(-3_000_000)),
+        ..Pod::default()
+    };
+    world.pods = (0..8).map(pod).collect();
+    let first = decide(&world, NOW);
+    assert!(first.only_evicts && matches!(first.writes[..], [Write::EvictPods(_)]));
+    world.evictions_refused = true;
+    let second = decide(&world, NOW);
+    let routes = second.writes.iter().find_map(|write| match write {
+        Write::Route(routing) => Some(routing.weight),
+        _ => None,
+    });
+    assert_eq!(routes, Some(0));
+    assert!(
+        !second
+            .writes
+            .iter()
+            .any(|write| matches!(write, Write::EvictPods(_)))
+    );
+    assert_eq!(second.wake_at, first.wake_at, "the restart is tried again");
+}

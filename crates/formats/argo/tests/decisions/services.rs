@@ -146,3 +146,21 @@ fn an_aborted_canary_s_service_stays_while_stable_has_no_pods() {
         assert_eq!(switches(&world).contains(&back), goes_back, "{available}");
     }
 }
+
+/// With Istio's subsets the new revision got the weight of the update before, until its own was written.
+#[test]
+fn a_smaller_weight_goes_before_the_hash_of_the_next_update() {
+    for (before, first) in [(60, true), (20, false), (0, false)] {
+        let mut noted = weights(before);
+        noted["weights"]["canary"]["podTemplateHash"] = json!("old");
+        let status = json!({"currentStepIndex": 0, "canary": noted});
+        let sets = vec![set("old", 3, 3), set("stable", 5, 5), set("new", 1, 1)];
+        let services = [("stable", "stable"), ("canary", "new")];
+        let routing = route(&world(rollout(routed(), status), sets, &services)).unwrap();
+        assert_eq!(
+            (routing.weight, routing.weight_first),
+            (20, first),
+            "from {before}"
+        );
+    }
+}

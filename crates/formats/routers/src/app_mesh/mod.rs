@@ -59,7 +59,7 @@ impl Routing for AppMesh {
             ),
             self.weigh(traffic, objects, &split.two_sided(), &mut problems),
         ];
-        if split.canary == 0 {
+        if split.canary == 0 || split.weight_first {
             steps.swap(1, 2);
         }
         draft.problems(problems);

@@ -81,8 +81,8 @@ impl Routing for Istio {
             .collect()
     }
 
-    /// Subsets first, so that a weight finds its pods. When the canary's traffic ends, its pods keep their
-    /// subset until the weights are written: the DestinationRule is then written in two parts.
+    /// Subsets first, so that a weight finds its pods. When the canary's traffic ends, or shrinks for fewer pods, the present
+    /// pods keep their subset until the weights are written: the DestinationRule is then written in two parts.
     fn apply(&self, traffic: &Traffic, objects: &Objects, split: &Split, draft: &mut Draft) {
         let mut services = Vec::new();
         let rule_host = draft.sound(self.rule_host(traffic, objects)).flatten();
@@ -93,7 +93,10 @@ impl Routing for Istio {
                 services.push((object, changed));
             }
         }
-        let ends = split.spares_canary() && services.iter().any(|(_, one)| one.reached_canary);
+        let ends = services.iter().any(|(_, one)| {
+            let shrinks = split.weight_first && one.before != &one.after;
+            one.reached_canary && (split.spares_canary() || shrinks)
+        });
         if let Some((rule, object)) = self.destination_rule.as_ref().zip(self.rule(traffic)) {
             let wanted = |objects| subsets::change(rule, traffic, split, objects, &object, !ends);
             if let Some((before, after, follows)) = draft.sound(wanted(objects)) {

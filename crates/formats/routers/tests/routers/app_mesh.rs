@@ -99,6 +99,21 @@ fn the_canarys_node_loses_its_pods_after_its_traffic() {
 }
 
 #[test]
+fn a_weight_that_shrinks_goes_before_the_hash_when_it_is_asked_for() {
+    let mut world = World::new(MESH);
+    world.settle(&mesh(&[]), &hashes(100, Some("v1"), Some("v2")));
+    let mut next = hashes(48, Some("v1"), Some("v3"));
+    next.weight_first = true;
+    assert_eq!(
+        world.settle(&mesh(&[]), &next),
+        [
+            "Update VirtualRouter shop/router",
+            "Update VirtualNode shop/vn-canary"
+        ]
+    );
+}
+
+#[test]
 fn two_nodes_never_choose_the_same_pods() {
     for (stable, canary, nodes) in [
         (Some("v1"), Some("v2"), ("v1", "v2")),

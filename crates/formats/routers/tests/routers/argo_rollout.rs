@@ -212,6 +212,7 @@ pub(crate) fn split(strategy: &Value, stage: &Value) -> Split {
         }),
         stable_hash: some(&stage["stable"]),
         canary_hash: some(&stage["canary"]),
+        weight_first: false,
         routes: headers.into_iter().chain(mirrors).collect(),
     }
 }

@@ -93,6 +93,28 @@ fn subsets_get_the_hashes_and_routes_the_weights() {
     assert_eq!(labels(&world), "stable=old canary=- reserve=-");
 }
 
+/// The next update has fewer pods than the weight of the one before asks for.
+#[test]
+fn a_weight_that_shrinks_goes_before_the_hash_when_it_is_asked_for() {
+    let order = |weight_first: bool| {
+        let mut world = World::new(SUBSETS);
+        let router = subsets(&[], &[]);
+        world.settle(&router, &hashes(100, Some("old"), Some("new")));
+        let mut next = hashes(48, Some("old"), Some("newer"));
+        next.weight_first = weight_first;
+        let order = world.settle(&router, &next);
+        assert_eq!(labels(&world), "stable=old canary=newer reserve=-");
+        assert_eq!(weights(http(&world, 0)), "stable 52, canary 48");
+        order
+    };
+    let (rule, service) = (
+        "Update DestinationRule shop/rule",
+        "Update VirtualService shop/checkout",
+    );
+    assert_eq!(order(false), [rule, service]);
+    assert_eq!(order(true), [service, rule]);
+}
+
 #[test]
 fn experiments_get_a_subset_for_as_long_as_they_run() {
     let mut world = World::new(SUBSETS);

@@ -53,6 +53,7 @@ pub(crate) fn split(canary: u32) -> Split {
         additional: Vec::new(),
         stable_hash: Some("old".to_owned()),
         canary_hash: Some("new".to_owned()),
+        weight_first: false,
         routes: Vec::new(),
     }
 }
