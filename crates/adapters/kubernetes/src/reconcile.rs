@@ -98,6 +98,7 @@ impl<A: Api> Reconciler<'_, A> {
     /// Looks at a Rollout, decides, and writes what follows.
     pub(crate) async fn rollout(&self, key: &Key, now: Timestamp) -> Look {
         let Some(rollout) = self.cache.get::<Rollout>(key) else {
+            self.cache.take_doubt(key);
             return Look::done(None);
         };
         if !self.is_own(&rollout.metadata.labels) {
@@ -106,6 +107,9 @@ impl<A: Api> Reconciler<'_, A> {
         match self.look(key, rollout, now).await {
             Ok(look) => look,
             Err(cause) => {
+                if cause.reason == Reason::Unavailable {
+                    self.cache.doubt(key);
+                }
                 if cause.reason == Reason::Conflict {
                     tracing::debug!(%key, %cause, "somebody else wrote first");
                 } else {
@@ -122,7 +126,28 @@ impl<A: Api> Reconciler<'_, A> {
         label.map_or("", String::as_str) == self.instance_id
     }
 
+    /// Reads the ReplicaSets of a Rollout when nobody knows what became of the last write: one that was scaled and is not known
+    /// so gives room for pods that there is not.
+    async fn settle_doubts(&self, key: &Key, uid: &str) -> Result<(), ApiError> {
+        if !self.cache.take_doubt(key) {
+            return Ok(());
+        }
+        for set in self.cache.owned_keys(uid, &REPLICA_SET) {
+            match self.api.get(&set).await {
+                Ok(stored) => self.learn(&REPLICA_SET, stored),
+                // Its end is told.
+                Err(cause) if cause.reason == Reason::NotFound => {}
+                Err(cause) => {
+                    self.cache.doubt(key);
+                    return Err(cause);
+                }
+            }
+        }
+        Ok(())
+    }
+
     async fn look(&self, key: &Key, rollout: Rollout, now: Timestamp) -> Result<Look, ApiError> {
+        self.settle_doubts(key, &rollout.metadata.uid).await?;
         let mut gathered = gather::world(self.api, self.cache, rollout, now).await?;
         if !gathered.missing.is_empty() {
             return Ok(Look {

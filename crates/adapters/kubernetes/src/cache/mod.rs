@@ -178,6 +178,24 @@ impl Cache {
         parse_all(&owned)
     }
 
+    /// The keys of the objects of a kind that an owner controls, by name.
+    #[must_use]
+    pub(crate) fn owned_keys(&self, owner: &str, resource: &Resource) -> Vec<Key> {
+        let objects = self.read();
+        let owned = objects.owned(owner, resource).into_iter();
+        owned.map(|(name, _)| Key::at(resource, name)).collect()
+    }
+
+    /// Notes that nobody knows what became of a write to what an object owns.
+    pub(crate) fn doubt(&self, owner: &Key) {
+        self.write().doubted.insert(owner.clone());
+    }
+
+    /// Whether that was noted; it is not any more.
+    pub(crate) fn take_doubt(&self, owner: &Key) -> bool {
+        self.write().doubted.remove(owner)
+    }
+
     /// The ReplicaSets of a namespace that nobody controls, parsed, by name.
     #[must_use]
     pub(crate) fn orphans<T: DeserializeOwned>(&self, namespace: &str) -> Vec<T> {

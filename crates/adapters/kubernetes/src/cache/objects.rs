@@ -5,7 +5,7 @@ use super::cells::{Cells, Stored};
 use super::{Change, packed::Packed};
 use crate::api::Key;
 use crate::resource::{REPLICA_SET, Resource};
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 /// How many deleted objects are remembered at most.
@@ -27,6 +27,8 @@ pub(super) struct Objects {
     gone_order: VecDeque<Place>,
     /// Their texts.
     texts: Cells,
+    /// Owners of objects that may be other ones than is known: the answer to a write was lost.
+    pub(super) doubted: HashSet<Key>,
 }
 
 /// The objects of a kind.

@@ -14,6 +14,8 @@ struct Server {
     stores: bool,
     /// What is listed.
     pods: Vec<Value>,
+    /// Its ReplicaSet.
+    set: Option<Value>,
     /// The events that were told.
     told: Mutex<Vec<Value>>,
     /// At which versions something was deleted.
@@ -32,6 +34,7 @@ impl Server {
             patches: Mutex::default(),
             stores,
             pods: Vec::new(),
+            set: None,
             told: Mutex::default(),
             deleted: Mutex::default(),
             refuses: Mutex::default(),
@@ -45,7 +48,8 @@ impl Api for Server {
         if key.resource == ROLLOUT {
             return Ok(self.news.clone());
         }
-        Err(ApiError::new(Reason::NotFound, key.to_string()))
+        let set = self.set.clone().filter(|_| key.resource == REPLICA_SET);
+        set.ok_or_else(|| ApiError::new(Reason::NotFound, key.to_string()))
     }
     async fn list(&self, _: &Resource, _: &str, _: &str) -> Result<Vec<Value>, ApiError> {
         Ok(self.pods.clone())
@@ -356,4 +360,27 @@ async fn what_may_not_be_listed_any_more_is_asked_for() {
     assert!(reconciler.look_up(&key).await.unwrap().is_some());
     server.cache.refuse(&SERVICE);
     assert_eq!(reconciler.look_up(&key).await, Ok(None));
+}
+
+/// The ReplicaSet was scaled, and the answer was lost: the next look took its pods for room that there was not.
+#[tokio::test]
+async fn what_became_of_a_write_is_asked_for_before_the_next_decision() {
+    let mut server = Server::new(object("web", "5"), true);
+    let owner = json!([{"kind": "Rollout", "uid": "u", "controller": true}]);
+    let set = |version: &str| {
+        let mut set = object("web-1", version);
+        set["metadata"]["ownerReferences"] = owner.clone();
+        set
+    };
+    server.set = Some(set("8"));
+    server.cache.put(&ROLLOUT, object("web", "5"));
+    server.cache.put(&REPLICA_SET, set("6"));
+    let rollout = Key::new(ROLLOUT, "shop", "web");
+    let key = Key::new(REPLICA_SET, "shop", "web-1");
+    look(&server).await;
+    assert_eq!(server.cache.version(&key), Some(6), "nothing was in doubt");
+    server.cache.doubt(&rollout);
+    look(&server).await;
+    assert_eq!(server.cache.version(&key), Some(8));
+    assert!(!server.cache.take_doubt(&rollout));
 }
