@@ -112,7 +112,8 @@ impl<'a> Controller<'a> {
                 .arg("--leader-elect")
                 .env("KUBECONFIG", &account.kubeconfig)
                 .stderr(std::fs::File::create(&account.log).unwrap()),
-            None => command.stderr(Stdio::null()),
+            // There is no namespace for its Lease.
+            None => command.arg("--leader-elect=false").stderr(Stdio::null()),
         };
         command.spawn().unwrap()
     }
