@@ -1,5 +1,7 @@
 //! One Rollout: look, decide, write.
 
+mod traffic;
+
 use crate::api::{Api, ApiError, Key, Patch, Reason};
 use crate::cache::{Cache, Change, key_of, version_of};
 use crate::events::Events;
@@ -9,15 +11,14 @@ use crate::notify::{Notifier, Told};
 use crate::pods::Labelled;
 use crate::queue::Outcome;
 use crate::resource::{ANALYSIS_RUN, EXPERIMENT, REPLICA_SET, Resource, SERVICE, workload};
-use crate::routing::{self, RouterVersions};
+use crate::routing::RouterVersions;
 use crate::selectors::Selectors;
 use crate::watch::Seen;
 use serde_json::{Map, Value, json};
 use sluice_argo::api::{ObjectMeta, POD_TEMPLATE_HASH_LABEL, Rollout, RolloutStatus};
 use sluice_argo::event::Event;
-use sluice_argo::rollout::{self, INSTANCE_ID_LABEL, MANAGED_BY, Routing, World, Write};
+use sluice_argo::rollout::{self, INSTANCE_ID_LABEL, MANAGED_BY, World, Write};
 use sluice_model::time::Timestamp;
-use sluice_routers::{Objects, Router};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
@@ -76,8 +77,6 @@ impl Look {
     }
 }
 
-/// How often a router's objects are read and written until they express a split.
-const SPLIT_ROUNDS: usize = 3;
 /// How long a look waits for a kind that is about to be watched.
 const SYNC_WAIT: Duration = Duration::from_millis(200);
 
@@ -433,88 +432,6 @@ impl<A: Api> Reconciler<'_, A> {
             Reason::Conflict,
             format!("{key} has changed since the decision; the next look knows it"),
         ))
-    }
-
-    /// Has every router that the Rollout names express the routing.
-    async fn route(&self, key: &Key, pass: &mut Pass, routing: &Routing) -> Result<bool, ApiError> {
-        let routers = routing::routers(&pass.world.rollout, routing, self.routers);
-        let split = routing::split(routing);
-        let mut changed = false;
-        for _ in 0..SPLIT_ROUNDS {
-            let mut objects = Objects::default();
-            for router in &routers {
-                self.look_up_all(router, &mut objects).await?;
-            }
-            let wanted = routers.iter().map(|router| (router, &split));
-            let changes = Router::apply_all(wanted, &objects);
-            changed |= !changes.writes.is_empty();
-            for write in changes.writes {
-                self.write_routed(write).await?;
-            }
-            for warning in changes.warnings {
-                tracing::warn!(%key, %warning, "a router cannot do all that is asked for");
-            }
-            if let Some(problem) = changes.problems.first() {
-                let event = Event {
-                    warning: true,
-                    reason: "TrafficRoutingError".to_owned(),
-                    message: problem.to_string(),
-                };
-                self.record(key, pass, event);
-                return Err(ApiError::new(Reason::Refused, problem.to_string()));
-            }
-            if changes.complete {
-                return Ok(changed);
-            }
-        }
-        Err(ApiError::new(
-            Reason::Conflict,
-            "the routers' objects do not settle; somebody else writes them as well",
-        ))
-    }
-
-    /// Looks up the objects that a router needs; one may name another.
-    async fn look_up_all(&self, router: &Router, objects: &mut Objects) -> Result<(), ApiError> {
-        while let Some(wanted) = router.missing(objects) {
-            let resource = Resource::of_router(&wanted.kind);
-            let target = Key::new(resource, &wanted.namespace, &wanted.name);
-            let body = self.look_up(&target).await?;
-            objects.insert(wanted, body);
-        }
-        Ok(())
-    }
-
-    /// An object, from what is known or, while its kind is not watched, from the server.
-    async fn look_up(&self, target: &Key) -> Result<Option<Value>, ApiError> {
-        let resource = &target.resource;
-        if self.cache.is_synced(resource) && !self.cache.is_refused(resource) {
-            return Ok(self.cache.get(target));
-        }
-        match self.api.get(target).await {
-            Ok(body) => Ok(Some(body)),
-            Err(cause) if cause.reason == Reason::NotFound => Ok(None),
-            Err(cause) => Err(cause),
-        }
-    }
-
-    async fn write_routed(&self, write: sluice_routers::Write) -> Result<(), ApiError> {
-        let object = write.object();
-        let resource = Resource::of_router(&object.kind);
-        let target = Key::new(resource, &object.namespace, &object.name);
-        match write {
-            sluice_routers::Write::Create { body, .. } => {
-                let resource = target.resource.clone();
-                self.create(resource, &target.namespace, &body).await?;
-            }
-            sluice_routers::Write::Update { body, .. } => {
-                let stored = self.api.replace(&target, &body).await?;
-                self.learn(&target.resource, stored);
-            }
-            sluice_routers::Write::Delete { .. } => {
-                self.delete(&target).await?;
-            }
-        }
-        Ok(())
     }
 
     pub(crate) async fn terminate(&self, target: &Key) -> Result<bool, ApiError> {

@@ -109,24 +109,40 @@ fn object(name: &str, version: &str) -> Value {
     })
 }
 
+/// What a reconciler has besides the server and the events.
+#[derive(Default)]
+struct Parts {
+    selectors: Selectors,
+    labelled: Labelled,
+    routers: RouterVersions,
+    metrics: Metrics,
+}
+
+impl Parts {
+    fn reconciler<'a>(&'a self, server: &'a Server, events: &'a Events) -> Reconciler<'a, Server> {
+        Reconciler {
+            api: server,
+            cache: &server.cache,
+            selectors: &self.selectors,
+            labelled: &self.labelled,
+            events,
+            instance_id: "",
+            routers: &self.routers,
+            tell: &|_| {},
+            metrics: &self.metrics,
+            notifier: None,
+        }
+    }
+}
+
 async fn look(server: &Server) -> Look {
     let (events, _outlet) = Events::new(|| Timestamp(0), Arc::default());
     look_and_tell(server, &events).await
 }
 
 async fn look_and_tell(server: &Server, events: &Events) -> Look {
-    let reconciler = Reconciler {
-        api: server,
-        cache: &server.cache,
-        selectors: &Selectors::default(),
-        labelled: &Labelled::default(),
-        events,
-        instance_id: "",
-        routers: &RouterVersions::default(),
-        tell: &|_| {},
-        metrics: &Metrics::default(),
-        notifier: None,
-    };
+    let parts = Parts::default();
+    let reconciler = parts.reconciler(server, events);
     let key = Key::new(ROLLOUT, "shop", "web");
     reconciler.rollout(&key, Timestamp(1_000)).await
 }
@@ -134,18 +150,8 @@ async fn look_and_tell(server: &Server, events: &Events) -> Look {
 /// Makes one write of a decision that knew the Rollout at version 5, and its ReplicaSet at version 6.
 async fn write(server: &Server, write: Write) -> Result<bool, ApiError> {
     let (events, _outlet) = Events::new(|| Timestamp(0), Arc::default());
-    let reconciler = Reconciler {
-        api: server,
-        cache: &server.cache,
-        selectors: &Selectors::default(),
-        labelled: &Labelled::default(),
-        events: &events,
-        instance_id: "",
-        routers: &RouterVersions::default(),
-        tell: &|_| {},
-        metrics: &Metrics::default(),
-        notifier: None,
-    };
+    let parts = Parts::default();
+    let reconciler = parts.reconciler(server, &events);
     let key = Key::new(ROLLOUT, "shop", "web");
     let set = serde_json::from_value(object("web-1", "6")).unwrap();
     let mut pass = Pass {
@@ -211,18 +217,8 @@ async fn what_an_api_server_does_not_store_is_no_change() {
     let metadata: ObjectMeta =
         serde_json::from_value(object("web", "5")["metadata"].take()).unwrap();
     let (events, _outlet) = Events::new(|| Timestamp(0), Arc::default());
-    let reconciler = Reconciler {
-        api: &server,
-        cache: &server.cache,
-        selectors: &Selectors::default(),
-        labelled: &Labelled::default(),
-        events: &events,
-        instance_id: "",
-        routers: &RouterVersions::default(),
-        tell: &|_| {},
-        metrics: &Metrics::default(),
-        notifier: None,
-    };
+    let parts = Parts::default();
+    let reconciler = parts.reconciler(&server, &events);
     let key = Key::new(ROLLOUT, "shop", "web");
     let patch = Patch::Merge(json!({"status": {"duration": {}}}));
     assert_eq!(reconciler.patch(&key, None, &patch).await, Ok(false));
@@ -345,18 +341,8 @@ async fn what_may_not_be_listed_any_more_is_asked_for() {
     server.cache.put(&SERVICE, object("web", "5"));
     server.cache.retain(&SERVICE, &[key.clone()].into(), 7);
     let (events, _outlet) = Events::new(|| Timestamp(0), Arc::default());
-    let reconciler = Reconciler {
-        api: &server,
-        cache: &server.cache,
-        selectors: &Selectors::default(),
-        labelled: &Labelled::default(),
-        events: &events,
-        instance_id: "",
-        routers: &RouterVersions::default(),
-        tell: &|_| {},
-        metrics: &Metrics::default(),
-        notifier: None,
-    };
+    let parts = Parts::default();
+    let reconciler = parts.reconciler(&server, &events);
     assert!(reconciler.look_up(&key).await.unwrap().is_some());
     server.cache.refuse(&SERVICE);
     assert_eq!(reconciler.look_up(&key).await, Ok(None));

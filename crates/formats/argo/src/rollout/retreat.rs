@@ -1,7 +1,7 @@
 //! The way back of a canary whose stable side has not all its pods: it gave some up, or lost some.
 
 use super::turn::Turn;
-use crate::workload::{CanaryDemand, canary_demand};
+use crate::workload::{current_set_weight, retreat_weight};
 
 /// The hash that still has traffic, when what is wanted is stable again, and stable is not complete yet.
 pub(super) fn from_hash(turn: &Turn<'_>) -> Option<String> {
@@ -46,9 +46,10 @@ pub(super) fn weight(turn: &Turn<'_>) -> i32 {
         let weights = turn.rollout.status.canary.weights.as_ref();
         return weights.map_or(0, |weights| uncovered.min(weights.canary.weight));
     }
-    let demand = match canary_demand(turn.rollout, Some(new), Some(stable)) {
-        CanaryDemand::Weight(weight) if turn.rollout.status.abort => weight,
-        _ => crate::workload::current_set_weight(turn.rollout),
+    let demand = if turn.rollout.status.abort && !turn.is_fully_promoted() {
+        retreat_weight(turn.rollout, canary, new, stable)
+    } else {
+        current_set_weight(turn.rollout)
     };
     let Some(weights) = &turn.rollout.status.canary.weights else {
         return uncovered.max(demand);

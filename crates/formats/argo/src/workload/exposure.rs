@@ -98,14 +98,20 @@ fn canary_scale(rollout: &Rollout) -> Option<&SetCanaryScale> {
 /// The next lower weight on the way back, when the stable side has given up pods: the steps' weights are
 /// walked down as fast as stable pods become available, so that no pods are started at once.
 ///
-/// With an explicit abortScaleDownDelaySeconds the canary keeps its pods until stable is complete; its
-/// size then says nothing about how far the way back is (Argo's issue 4898). Nor do the pods that a side has at least:
-/// a weight that needs fewer is not lower for that.
-fn retreat_weight(rollout: &Rollout, strategy: &CanaryStrategy, canary: Pods, stable: Pods) -> i32 {
+/// With an explicit abortScaleDownDelaySeconds, or a setCanaryScale that holds, the canary keeps its pods; its size then
+/// says nothing about how far the way back is (Argo's issue 4898). Nor do the pods that a side has at least: a weight
+/// that needs fewer is not lower for that.
+pub(crate) fn retreat_weight(
+    rollout: &Rollout,
+    strategy: &CanaryStrategy,
+    canary: Pods,
+    stable: Pods,
+) -> i32 {
     let replicas = rollout.spec.replicas();
     let whole = strategy.max_traffic_weight();
     let uncovered = replicas.saturating_sub(stable.available);
-    let keeps_pods = has_explicit_abort_delay(&rollout.spec.strategy);
+    let keeps_pods =
+        has_explicit_abort_delay(&rollout.spec.strategy) || canary_scale(rollout).is_some();
     let canary_pods = if keeps_pods {
         uncovered
     } else {

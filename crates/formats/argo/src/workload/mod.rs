@@ -22,6 +22,7 @@ pub use delay::{
     AbortDelay, OldReplicaSet, abort_delay, delays_scale_down_on_abort, keep_old_pods,
     scale_down_delay,
 };
+pub(crate) use exposure::retreat_weight;
 pub use exposure::{CanaryDemand, canary_demand, current_set_weight, current_step};
 pub use progress::{are_counts_reached, is_progress_reached};
 pub use routed::{RoutedCanary, gradually, pods_for_weight};

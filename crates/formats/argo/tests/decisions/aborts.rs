@@ -150,3 +150,22 @@ fn an_abort_of_a_paused_rollout_whose_number_changed_goes_back() {
     let world = world(scaled, sets, &[("stable", "stable"), ("canary", "new")]);
     assert_eq!(route(&world).map(|routing| routing.weight), Some(0));
 }
+
+/// The canary keeps its pods for ever, and how many it has was taken for a weight that it still needs.
+#[test]
+fn an_abort_does_not_wait_for_pods_that_the_canary_keeps() {
+    let mut strategy = routed();
+    strategy["canary"]["dynamicStableScale"] = json!(true);
+    strategy["canary"]["abortScaleDownDelaySeconds"] = json!(0);
+    strategy["canary"]["steps"] = json!([{"setCanaryScale": {"weight": 80}}, {"setWeight": 20}]);
+    for index in [0, 1] {
+        let status = json!({"abort": true, "currentStepIndex": index, "canary": weights(20)});
+        let world = world(
+            rollout(strategy.clone(), status),
+            vec![set("stable", 5, 5), set("new", 4, 4)],
+            &[("stable", "stable"), ("canary", "new")],
+        );
+        let weight = route(&world).map(|routing| routing.weight);
+        assert_eq!(weight, Some(0), "at step {index}");
+    }
+}
