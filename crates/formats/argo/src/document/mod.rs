@@ -1,10 +1,12 @@
 //! A file with Argo's objects, and others beside them: what they are, and everything that is wrong with
 //! them, each with its place in the file.
 
+mod notification;
 mod tree;
 
 use crate::api::{AnalysisRun, AnalysisTemplate, Experiment, Metric, Rollout};
 use crate::crd::{self, Finding, FindingKind, Kind};
+use crate::notification::CONFIG_MAP_NAME;
 use crate::validation::{
     Problem, validate, validate_conditions, validate_metrics, validate_references,
 };
@@ -47,19 +49,32 @@ impl Parsed {
     }
 }
 
-/// Whether a text says that it has objects of Argo's API; it need not be sound. A document of Sluice's own, which has
-/// `services`, is none, whatever its texts quote.
+/// Whether a text says that it has objects of Argo's API, or the ConfigMap of its notifications; it need not be sound. A
+/// document of Sluice's own, which has `services`, is none, whatever its texts quote.
 #[must_use]
 pub fn is_argo(text: &str) -> bool {
     let is_own = |line: &str| line.starts_with("services:");
-    !text.lines().any(is_own)
-        && text.lines().any(|line| {
-            let line = line.trim_start_matches(['-', ' ', '\t', '{', '"']);
-            line.strip_prefix("apiVersion").is_some_and(|rest| {
+    let names_config = |line: &str| {
+        let line = without_marks(line);
+        (line.starts_with("name") || line.starts_with("metadata")) && line.contains(CONFIG_MAP_NAME)
+    };
+    let names_version = |line: &str| {
+        without_marks(line)
+            .strip_prefix("apiVersion")
+            .is_some_and(|rest| {
                 rest.trim_start_matches(['"', '\'', ':', ' ', '\t'])
                     .starts_with("argoproj.io/")
             })
-        })
+    };
+    !text.lines().any(is_own)
+        && text
+            .lines()
+            .any(|line| names_config(line) || names_version(line))
+}
+
+/// A line from its first word on, in YAML and JSON.
+fn without_marks(line: &str) -> &str {
+    line.trim_start_matches(['-', ' ', '\t', '{', '"'])
 }
 
 /// Reads a file with Argo's objects. `file_name` is the file as the user named it, for the diagnostics.
@@ -94,6 +109,7 @@ pub fn parse(file_name: &str, text: &str) -> Parsed {
         if let Some(Object::Rollout(rollout)) = &object {
             found.extend(validate_references(rollout, &all));
         }
+        found.extend(notification::problems(&tree.value, &all));
         parsed.objects.extend(object);
         parsed.diagnostics.extend(found.into_iter().map(|problem| {
             let place = nearest(tree, &problem.path).map(|place| place.in_file(file_name));

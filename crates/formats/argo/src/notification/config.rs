@@ -29,6 +29,18 @@ pub struct Problem {
     pub place: Place,
     /// What is wrong with it, and what to do.
     pub cause: String,
+    /// Whether only the Secret lacks a key that is named here.
+    pub is_secret_missing: bool,
+}
+
+impl Problem {
+    fn new(place: impl Into<Place>, cause: impl Into<String>) -> Self {
+        Problem {
+            place: place.into(),
+            cause: cause.into(),
+            is_secret_missing: false,
+        }
+    }
 }
 
 /// A key of the ConfigMap.
@@ -99,11 +111,49 @@ impl Config {
         blotted.fold(text.to_owned(), |text, secret| text.replace(secret, "…"))
     }
 
+    /// Names of templates, triggers and services that the configuration refers to and does not have. They show when
+    /// something is to be sent, and nobody gets it.
+    #[must_use]
+    pub fn loose_ends(&self) -> Vec<Problem> {
+        let mut found = Vec::new();
+        let mut look = |place: String, kind: &str, name: &str, is_there: bool| {
+            if !is_there {
+                let cause = format!("there is no {kind} `{name}`; write `{kind}.{name}`");
+                found.push(Problem::new(place, cause));
+            }
+        };
+        for (trigger, conditions) in &self.triggers {
+            let sent = conditions.iter().flatten().flat_map(|it| &it.send);
+            for name in sent {
+                let place = format!("trigger.{trigger}");
+                look(place, "template", name, self.templates.contains_key(name));
+            }
+        }
+        let of_subscriptions = self.subscriptions.iter().flat_map(|it| &it.triggers);
+        let of_all = self.default_triggers.iter();
+        let named = of_subscriptions
+            .map(|name| ("subscriptions".to_owned(), name))
+            .chain(of_all.map(|name| ("defaultTriggers".to_owned(), name)))
+            .chain(
+                self.service_default_triggers
+                    .iter()
+                    .flat_map(|(to, names)| {
+                        let place = format!("defaultTriggers.{to}");
+                        names.iter().map(move |name| (place.clone(), name))
+                    }),
+            );
+        for (place, name) in named {
+            look(place, "trigger", name, self.triggers.contains_key(name));
+        }
+        for to in self.subscriptions.iter().flat_map(|it| &it.destinations) {
+            let is_there = self.services.contains_key(&to.service);
+            look("subscriptions".to_owned(), "service", &to.service, is_there);
+        }
+        found
+    }
+
     fn note(&mut self, place: &str, cause: impl Into<String>) {
-        self.problems.push(Problem {
-            place: place.to_owned(),
-            cause: cause.into(),
-        });
+        self.problems.push(Problem::new(place, cause));
     }
 
     fn take(&mut self, key: &str, text: &str) -> Result<(), String> {
@@ -139,13 +189,14 @@ impl Config {
                 }
                 let (service, missing) = Service::read(kind, text, &self.secrets);
                 for key_of_secret in missing {
-                    self.note(
-                        key,
-                        format!(
-                            "the Secret {} has no text under `{key_of_secret}`; `${key_of_secret}` is sent as it is",
-                            super::SECRET_NAME
-                        ),
+                    let cause = format!(
+                        "the Secret {} has no text under `{key_of_secret}`; `${key_of_secret}` is sent as it is",
+                        super::SECRET_NAME
                     );
+                    self.problems.push(Problem {
+                        is_secret_missing: true,
+                        ..Problem::new(key, cause)
+                    });
                 }
                 let wrong = match &service {
                     Service::Unusable(cause) => Err(cause.clone()),

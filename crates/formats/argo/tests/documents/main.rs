@@ -3,6 +3,7 @@
 
 #![recursion_limit = "512"]
 
+mod notification;
 mod objects;
 
 use objects::full_rollout;
