@@ -2,7 +2,7 @@
 
 use crate::api::{Api, ApiError, Key, Patch, Reason};
 use crate::gather;
-use crate::reconcile::{Look, Reconciler};
+use crate::reconcile::{Look, Reconciler, is_owned};
 use crate::resource::{ANALYSIS_RUN, REPLICA_SET, ROLLOUT, SERVICE};
 use serde_json::{Value, json};
 use sluice_argo::api::{AnalysisRun, Experiment, ObjectMeta, Rollout, Time};
@@ -37,6 +37,13 @@ impl Refusals {
 
     fn forget(&self, key: &Key) {
         self.lock().remove(key);
+    }
+
+    /// How much is known of an Experiment.
+    fn count(&self, key: &Key) -> usize {
+        let all = self.lock();
+        all.get(key)
+            .map_or(0, |of| of.refused.len() + of.taken_runs.len())
     }
 
     fn note(&self, key: &Key, refusal: Refusal) {
@@ -134,7 +141,13 @@ async fn carry_out<A: Api>(
     );
     let mut changed = false;
     for write in decision.writes.clone() {
+        let starts_run = matches!(write, ExperimentWrite::CreateRun { .. });
+        let before = refusals.count(key);
         changed |= carry_out_one(reconciler, refusals, key, experiment, write).await?;
+        if starts_run && refusals.count(key) > before {
+            // What follows believes in the run. The next look knows better.
+            return Ok((true, decision));
+        }
     }
     Ok((changed, decision))
 }
@@ -153,7 +166,10 @@ async fn runs<A: Api>(
         }
         let key = Key::new(ANALYSIS_RUN, &metadata.namespace, name);
         match reconciler.api.get(&key).await {
-            Ok(found) => runs.extend(serde_json::from_value(found).ok()),
+            Ok(found) if is_owned(&found, &metadata.uid) => {
+                runs.extend(serde_json::from_value(found).ok());
+            }
+            Ok(_somebody_else_s) => {}
             Err(cause) if cause.reason == Reason::NotFound => {}
             Err(cause) => return Err(cause),
         }
@@ -245,7 +261,14 @@ async fn carry_out_one<A: Api>(
             if let Err(cause) = &done
                 && cause.reason == Reason::AlreadyExists
             {
-                refusals.note_taken(key, run.metadata.name.clone());
+                let target = Key::new(ANALYSIS_RUN, namespace, &run.metadata.name);
+                let found = reconciler.api.get(&target).await?;
+                if is_owned(&found, uid) {
+                    // Its answer was lost.
+                    reconciler.learn(&ANALYSIS_RUN, found);
+                } else {
+                    refusals.note_taken(key, run.metadata.name.clone());
+                }
             }
             refused(analysis, Refused::CreateRun, done)
         }

@@ -13,7 +13,7 @@ use sluice_argo::api::{
 };
 use sluice_argo::rollout::{
     MANAGED_BY, Pod, ReplicaSet, Service, Workload, World, candidate_name, needs_pods,
-    selector_text, service_names, template_beside_workload,
+    selector_text, service_names, template_beside_workload, with_current_template,
 };
 use sluice_argo::template::without_odd_amounts;
 use sluice_model::time::Timestamp;
@@ -54,13 +54,18 @@ pub(crate) async fn world<A: Api>(
         .versions
         .extend(version.map(|version| (key, version)));
     gathered.world.problem = template_beside_workload(&rollout);
+    // Going back does not need the workload.
+    let is_needed = !rollout.status.abort;
     gathered.world.problem = gathered
         .world
         .problem
-        .or_else(|| forbidden(cache, &rollout));
+        .or_else(|| forbidden(cache, &rollout).filter(|_| is_needed));
     gathered.world.workload = resolve(cache, &mut rollout, &mut gathered.missing);
-    gathered.world.left_out = without_odd_amounts(&mut rollout.spec.template);
     let replica_sets: Vec<ReplicaSet> = cache.owned(&uid, &REPLICA_SET);
+    if gathered.world.workload.is_none() && rollout.spec.workload_ref.is_some() {
+        with_current_template(&mut rollout, &replica_sets);
+    }
+    gathered.world.left_out = without_odd_amounts(&mut rollout.spec.template);
     // Without a name the Rollout is refused, which the decision says.
     gathered.world.name_taken = candidate_name(&rollout).is_ok_and(|candidate| {
         let mut own = replica_sets.iter();

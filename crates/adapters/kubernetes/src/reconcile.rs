@@ -284,14 +284,14 @@ impl<A: Api> Reconciler<'_, A> {
                 // Counts follow later; with them comes the next look.
                 Ok(false)
             }
-            Write::StartRun(run) => self.create(ANALYSIS_RUN, namespace, &json!(run)).await,
+            Write::StartRun(run) => self.start(key, pass, ANALYSIS_RUN, &json!(run)).await,
             Write::TerminateRun(name) => {
                 self.terminate(&Key::new(ANALYSIS_RUN, namespace, &name))
                     .await
             }
             Write::DeleteRun(name) => self.delete(&Key::new(ANALYSIS_RUN, namespace, &name)).await,
             Write::StartExperiment(experiment) => {
-                self.create(EXPERIMENT, namespace, &json!(experiment)).await
+                self.start(key, pass, EXPERIMENT, &json!(experiment)).await
             }
             Write::TerminateExperiment(name) => {
                 self.terminate(&Key::new(EXPERIMENT, namespace, &name))
@@ -311,6 +311,47 @@ impl<A: Api> Reconciler<'_, A> {
                 Ok(false)
             }
         }
+    }
+
+    /// Starts a run or an experiment of a Rollout. When that is refused, the rollout waits, and says for what.
+    async fn start(
+        &self,
+        key: &Key,
+        pass: &mut Pass,
+        resource: Resource,
+        object: &Value,
+    ) -> Result<bool, ApiError> {
+        let kind = resource.kind.clone();
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        let target = Key::new(resource.clone(), &key.namespace, name);
+        let cause = match self.create(resource, &key.namespace, object).await {
+            Err(cause) => cause,
+            done => return done,
+        };
+        let next_step = match cause.reason {
+            Reason::AlreadyExists => {
+                let found = self.api.get(&target).await?;
+                if is_owned(&found, &pass.world.rollout.metadata.uid) {
+                    // An answer was lost, or is heard late. The next look knows it.
+                    self.learn(&target.resource, found);
+                    return Err(cause);
+                }
+                "it is somebody else's; delete or rename it"
+            }
+            Reason::Refused => "the rollout waits until it is let in",
+            _ => return Err(cause),
+        };
+        let message = format!(
+            "Failed to create {kind} '{name}': {}; {next_step}",
+            cause.message
+        );
+        let event = Event {
+            warning: true,
+            reason: format!("{kind}Error"),
+            message,
+        };
+        self.record(key, pass, event);
+        Err(cause)
     }
 
     async fn create_replica_set(
@@ -505,6 +546,15 @@ impl<A: Api> Reconciler<'_, A> {
             (self.tell)(Seen { key, owner, spec });
         }
     }
+}
+
+/// Whether an object has an owner.
+pub(crate) fn is_owned(object: &Value, uid: &str) -> bool {
+    let owners = object["metadata"]["ownerReferences"].as_array();
+    owners
+        .into_iter()
+        .flatten()
+        .any(|owner| owner["uid"] == uid)
 }
 
 /// The patch for an object at a version; another one is refused then.

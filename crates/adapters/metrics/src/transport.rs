@@ -19,7 +19,7 @@ use tokio::sync::{OnceCell, Semaphore};
 
 /// Requests of one source at once; more wait, each within its own timeout. A metric server that is
 /// slow should not be made slower by those who ask how things are.
-pub const REQUESTS_AT_ONCE_MAX: usize = 4;
+pub const REQUESTS_AT_ONCE_MAX: usize = 16;
 
 /// The way to one server.
 pub(crate) struct Transport {

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 
 /// Time after which an unfinished measurement is looked at again that names no time itself.
 const RESUME_RETRY_MS: i64 = 10_000;
+/// Longest value and message of a measurement: with all that are kept, a run must not outgrow what an API server stores.
+const TEXT_CHARS_MAX: usize = 4_096;
 
 /// Takes a measurement into the status. One of a metric that is not in the run, or that has ended, changes
 /// nothing; neither does one that was looked at again and is no longer the newest unfinished one.
@@ -40,6 +42,10 @@ pub(super) fn record(plan: &Plan<'_>, status: &mut AnalysisRunStatus, measured: 
         .iter_mut()
         .find(|result| result.name == *name);
     let Some(found) = found else { return };
+    if found.metadata.is_empty() {
+        // An error had none.
+        found.metadata = redacted(plan, &measured.metadata);
+    }
     let measurement = finished(plan, measured);
     count(found, &measurement.phase);
     match (measured.work, found.measurements.last_mut()) {
@@ -74,10 +80,18 @@ fn finished(plan: &Plan<'_>, measured: &Measured) -> Measurement {
     if is_cut_off {
         measurement.message = "Metric Terminated".to_owned();
     }
-    measurement.message = secrets.redact(&measurement.message);
-    measurement.value = secrets.redact(&measurement.value);
+    measurement.message = cut(secrets.redact(&measurement.message));
+    measurement.value = cut(secrets.redact(&measurement.value));
     measurement.metadata = redacted(plan, &measurement.metadata);
     measurement
+}
+
+/// A text that is not longer than an object has room for.
+fn cut(text: String) -> String {
+    match text.char_indices().nth(TEXT_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
 }
 
 /// A time as it is read back after it was stored.

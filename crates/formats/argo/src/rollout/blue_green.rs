@@ -175,6 +175,9 @@ fn is_past_checkpoint(turn: &Turn<'_>, strategy: &BlueGreenStrategy) -> bool {
     if turn.rollout.status.blue_green.scale_up_preview_check_point {
         return true;
     }
+    if pauses::is_halted(turn.rollout) {
+        return false;
+    }
     let available = turn.new_pods().map_or(0, |pods| pods.available);
     let waits_no_more =
         is_fast(turn, strategy) || analyses::is_pre_done(turn) && is_pause_over(turn, strategy);

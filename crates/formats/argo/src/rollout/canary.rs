@@ -28,7 +28,7 @@ pub(super) fn run(turn: &mut Turn<'_>) {
     services::of_canary_without_pods(turn, is_routed);
     experiments::run(turn);
     analyses::run(turn);
-    let is_halted = turn.pauses.any_added();
+    let is_halted = turn.pauses.any_added() || turn.lacks_analysis;
     if !is_halted && !scaling::canary(turn) {
         pause(turn);
     }
@@ -53,7 +53,7 @@ fn pause(turn: &mut Turn<'_>) {
     };
     match pauses::condition(status, STEP) {
         // With the mark of a pause and no pause, somebody let it go on.
-        None if !status.controller_pause => {
+        None if !status.controller_pause || !status.pause_conditions.is_empty() => {
             turn.pauses.add(STEP);
             if let Some(end) = end_of(pause, turn.now) {
                 turn.wake(end);
@@ -155,7 +155,7 @@ fn go_on(turn: &mut Turn<'_>, steps: i32, is_routed: bool) {
 
 /// Whether the present step has done what it is for.
 fn is_done(turn: &Turn<'_>, step: &CanaryStep, is_routed: bool) -> bool {
-    if turn.rollout.spec.paused {
+    if turn.rollout.spec.paused || turn.lacks_analysis {
         return false;
     }
     let weights = turn.next.canary.weights.as_ref();
@@ -188,7 +188,8 @@ fn is_done(turn: &Turn<'_>, step: &CanaryStep, is_routed: bool) -> bool {
 fn is_over(turn: &Turn<'_>, pause: &RolloutPause) -> bool {
     let status = &turn.rollout.status;
     match pauses::condition(status, STEP) {
-        None => status.controller_pause,
+        // While it waits for something else nobody has.
+        None => status.controller_pause && status.pause_conditions.is_empty(),
         Some(condition) => end_of(pause, condition.start_time.0).is_some_and(|end| turn.now >= end),
     }
 }

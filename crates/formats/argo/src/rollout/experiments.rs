@@ -24,7 +24,14 @@ pub(super) fn run(turn: &mut Turn<'_>) {
         return;
     }
     if pauses::condition(status, ANALYSIS).is_some() {
+        turn.next.canary.current_experiment = status.canary.current_experiment.clone();
         return;
+    }
+    if status.controller_pause && status.pause_conditions.is_empty() {
+        // Somebody lets the rollout go on: one without a verdict is done anew.
+        turn.experiment = turn
+            .experiment
+            .filter(|one| one.status.phase != AnalysisPhase::Inconclusive);
     }
     let step =
         current_step(turn.rollout).and_then(|(at, step)| Some((at, step.experiment.as_ref()?)));

@@ -46,6 +46,7 @@ pub use status::selector_text;
 pub use step_hash::step_hash;
 pub use traffic::Routing;
 pub use validity::template_beside_workload;
+pub use workload_ref::with_current_template;
 pub use world::*;
 pub use write::*;
 

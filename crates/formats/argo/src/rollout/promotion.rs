@@ -34,6 +34,9 @@ fn of_canary(turn: &Turn<'_>) -> Option<String> {
     if let Some(reason) = fast_rollback(turn) {
         return Some(reason.to_owned());
     }
+    if turn.lacks_analysis {
+        return None;
+    }
     let steps = turn.steps();
     let index = turn.rollout.status.current_step_index.unwrap_or(0);
     (steps == 0 || index == steps).then(|| format!("Completed all {steps} canary steps"))

@@ -257,6 +257,10 @@ pub(super) fn sync(turn: &mut Turn<'_>) {
 
 /// Which generation of the workload a Rollout with a reference is about.
 fn note_workload(turn: &mut Turn<'_>) {
+    if turn.rollout.spec.workload_ref.is_some() && turn.world.workload.is_none() {
+        // It is gone, and the rollout goes back.
+        return;
+    }
     let noted = turn.rollout.metadata.annotations.get(WORKLOAD_GENERATION);
     let wanted = turn
         .world

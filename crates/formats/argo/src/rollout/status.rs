@@ -50,11 +50,13 @@ pub(super) fn is_new_template(turn: &Turn<'_>) -> bool {
 pub(super) fn persist(turn: &mut Turn<'_>) {
     let rollout = turn.rollout;
     turn.next.observed_generation = rollout.metadata.generation.unwrap_or(0).to_string();
-    turn.next.workload_observed_generation = turn
-        .world
-        .workload
-        .as_ref()
-        .map_or_else(String::new, |workload| workload.generation.to_string());
+    turn.next.workload_observed_generation = match &turn.world.workload {
+        Some(workload) => workload.generation.to_string(),
+        None if rollout.spec.workload_ref.is_some() => {
+            rollout.status.workload_observed_generation.clone()
+        }
+        None => String::new(),
+    };
     conditions::abort_at_deadline(turn);
     let now = turn.time();
     let before = &rollout.status;

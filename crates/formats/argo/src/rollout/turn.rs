@@ -39,6 +39,8 @@ pub(super) struct Turn<'a> {
     pub(super) completed: Option<RolloutDurationStatus>,
     /// Whether all else waits for the next turn because pods are evicted in this one.
     pub(super) only_evicts: bool,
+    /// Whether an analysis is due that could not be started: nothing goes on without it.
+    pub(super) lacks_analysis: bool,
     writes: Vec<Write>,
     wake_at: Option<Timestamp>,
 }
@@ -107,6 +109,7 @@ impl<'a> Turn<'a> {
             experiment,
             completed: None,
             only_evicts: false,
+            lacks_analysis: false,
             writes: Vec::new(),
             wake_at: None,
         }

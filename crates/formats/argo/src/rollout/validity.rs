@@ -5,7 +5,7 @@ use super::turn::Turn;
 use super::world::World;
 use super::write::Write;
 use super::{analyses, phase, services};
-use crate::api::{Rollout, RolloutAnalysis};
+use crate::api::{PodTemplate, Rollout, RolloutAnalysis};
 use crate::template::Misfit;
 use crate::validation::{NOT_RUN, validate};
 use sluice_model::diagnostic::Severity;
@@ -29,6 +29,7 @@ fn of_spec(world: &World) -> Option<String> {
     }
     if let Some(reference) = &rollout.spec.workload_ref
         && world.workload.is_none()
+        && !(goes_back(world) && rollout.spec.template != PodTemplate::default())
     {
         return Some(format!(
             "spec.workloadRef: the {} `{}` was not found; create it, or name another one",
@@ -41,16 +42,27 @@ fn of_spec(world: &World) -> Option<String> {
     Some(problem.to_string())
 }
 
-/// What keeps an analysis from being started. A rollout that goes back, or that a run condemns, needs none: it does not wait
-/// until somebody brings a template back.
+/// Whether the rollout is aborted, or a run condemns it. It does not wait until somebody brings back what only going on
+/// needs.
+fn goes_back(world: &World) -> bool {
+    let status = &world.rollout.status;
+    // A run of the try before says nothing of this one, nor of what was promoted in spite of it.
+    let is_under_way = status.aborted_at.is_none()
+        && !status.promote_full
+        && status.stable_rs != status.current_pod_hash;
+    status.abort || (is_under_way && analyses::is_condemned(world))
+}
+
+/// What keeps an analysis from being started.
 fn of_analyses(world: &World) -> Option<String> {
     let rollout = &world.rollout;
-    if rollout.status.abort || analyses::is_condemned(world) {
+    if goes_back(world) {
         return None;
     }
     let mut analyses = analyses_of(rollout).into_iter();
     analyses.find_map(|(path, analysis)| {
-        let cause = analyses::obstacle(world, analysis)?;
+        let is_waited_for = path != "canary.analysis";
+        let cause = analyses::obstacle(world, analysis, is_waited_for)?;
         Some(format!("spec.strategy.{path}: {cause}"))
     })
 }

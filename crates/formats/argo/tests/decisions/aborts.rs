@@ -5,7 +5,7 @@ use super::{
 };
 use serde_json::{Value, json};
 use sluice_argo::api::Time;
-use sluice_argo::rollout::World;
+use sluice_argo::rollout::{World, with_current_template};
 
 fn blue_green() -> Value {
     json!({"blueGreen": {"activeService": "active", "abortScaleDownDelaySeconds": 30}})
@@ -168,4 +168,50 @@ fn an_abort_does_not_wait_for_pods_that_the_canary_keeps() {
         let weight = route(&world).map(|routing| routing.weight);
         assert_eq!(weight, Some(0), "at step {index}");
     }
+}
+
+/// Somebody deletes the workload in the middle of a rollout: going on needs it, and going back does not.
+#[test]
+fn an_abort_does_not_wait_for_a_deleted_workload() {
+    let aborted = |abort: bool| {
+        let status =
+            json!({"abort": abort, "workloadObservedGeneration": "7", "canary": weights(20)});
+        let mut new = set("new", 1, 1);
+        new.spec.template = serde_json::from_value(json!({
+            "metadata": {"labels": {"app": "web", "role": "canary", "rollouts-pod-template-hash": "new"}},
+            "spec": {"containers": [{"name": "web", "image": "new"}]},
+        }))
+        .unwrap();
+        let made = json!({"labels": {"role": "canary"}}).to_string();
+        let key = "rollout.argoproj.io/ephemeral-metadata".to_owned();
+        new.metadata.annotations.insert(key, made);
+        let selector = json!({"matchLabels": {"app": "web", "rollouts-pod-template-hash": "new"}});
+        new.spec.selector = serde_json::from_value(selector).unwrap();
+        let mut rollout = rollout(routed(), status);
+        let reference = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"});
+        rollout.spec.workload_ref = serde_json::from_value(reference).unwrap();
+        rollout.spec.template = serde_json::from_value(json!({})).unwrap();
+        rollout.spec.selector = None;
+        let sets = vec![set("stable", 5, 5), new];
+        with_current_template(&mut rollout, &sets);
+        world(rollout, sets, &[("stable", "stable"), ("canary", "new")])
+    };
+    let back = aborted(true);
+    let rollout = &back.rollout;
+    assert_eq!(json!(rollout.spec.template.labels()), json!({"app": "web"}));
+    assert_eq!(rollout.spec.template.images(), ["new"]);
+    let own = json!(rollout.spec.selector)["matchLabels"].take();
+    assert_eq!(own, json!({"app": "web"}));
+    assert_eq!(route(&back).map(|routing| routing.weight), Some(0));
+    let status = written_status(&back).unwrap();
+    assert_eq!(status.workload_observed_generation, "7");
+
+    let on = aborted(false);
+    assert_eq!(route(&on), None);
+    let refused = written_status(&on).unwrap();
+    assert!(
+        refused.message.contains("`web` was not found"),
+        "{}",
+        refused.message
+    );
 }

@@ -6,6 +6,7 @@ mod pods;
 mod refusals;
 mod retries;
 mod services;
+mod verdicts;
 
 use serde_json::{Value, json};
 use sluice_argo::api::{Rollout, RolloutStatus, Time};

@@ -1,6 +1,6 @@
 //! A blue-green rollout that is tried again after an abort.
 
-use super::{NOW, rollout, set, switches, world, written_status};
+use super::{NOW, is_scaled, paused, rollout, set, switches, world, written_status};
 use serde_json::{Value, json};
 use sluice_argo::api::{AnalysisRun, AnalysisTemplate};
 use sluice_argo::rollout::{World, Write, decide};
@@ -72,6 +72,21 @@ fn an_analysis_that_failed_says_nothing_about_the_next_try() {
     }
 }
 
+/// The run of the try before condemned this one, which began without its workload, and stopped half-way.
+#[test]
+fn a_retry_without_its_workload_does_not_begin() {
+    let mut world = retried("pre", "Failed", (5, 0), "stable");
+    let reference = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"});
+    world.rollout.spec.workload_ref = serde_json::from_value(reference).unwrap();
+    let status = written_status(&world).expect("it says what is missing");
+    assert!(
+        status.message.contains("`web` was not found"),
+        "{}",
+        status.message
+    );
+    assert!(!is_scaled(&world, "new"));
+}
+
 /// After the abort the preview lost its pods: an error rate of no requests is good.
 #[test]
 fn the_next_try_is_analysed_when_it_has_pods() {
@@ -103,6 +118,31 @@ fn a_preview_that_was_enough_before_an_abort_is_asked_for_again() {
         written_status(&world).map(|status| status.blue_green.scale_up_preview_check_point)
     };
     assert_eq!(past("stable"), Some(false));
+}
+
+/// Its time was up while somebody held the rollout, and whoever looked next took it for enough.
+#[test]
+fn a_preview_is_not_enough_while_somebody_holds_the_rollout() {
+    let strategy = json!({"blueGreen": {
+        "activeService": "active",
+        "previewReplicaCount": 1,
+        "autoPromotionSeconds": 30,
+    }});
+    for (is_held, enough) in [(true, false), (false, true)] {
+        let since = json!([{"reason": "BlueGreenPause", "startTime": "2025-12-31T23:00:00Z"}]);
+        let status = json!({
+            "controllerPause": true,
+            "pauseConditions": since,
+            "conditions": paused(),
+            "blueGreen": {"activeSelector": "stable"},
+        });
+        let mut held = rollout(strategy.clone(), status);
+        held.spec.paused = is_held;
+        let sets = vec![set("stable", 5, 5), set("new", 1, 1)];
+        let world = world(held, sets, &[("active", "stable")]);
+        let status = written_status(&world).unwrap_or_default();
+        assert_eq!(status.blue_green.scale_up_preview_check_point, enough);
+    }
 }
 
 /// It names nothing to wait for.
