@@ -5,6 +5,7 @@
 use crate::promises::selected;
 use crate::world::World;
 use serde_json::{Value, json};
+use sluice_argo::notification::NOTIFIED;
 use sluice_kubernetes::api::{Key, Patch};
 use sluice_kubernetes::resource::{ANALYSIS_RUN, REPLICA_SET, ROLLOUT, SERVICE};
 
@@ -29,11 +30,13 @@ pub enum Bug {
     SeesChangesThatAreNone,
     /// Asks for an object again and again instead of watching it.
     PollsInsteadOfWatching,
+    /// Does not keep which messages it has sent.
+    ForgetsMessages,
 }
 
 impl Bug {
     /// All of them with their names.
-    pub const ALL: [(&'static str, Bug); 9] = [
+    pub const ALL: [(&'static str, Bug); 10] = [
         ("exceeds-surge", Bug::ExceedsSurge),
         ("scales-down-too-far", Bug::ScalesDownTooFar),
         ("trusts-failed-analysis", Bug::TrustsFailedAnalysis),
@@ -43,6 +46,7 @@ impl Bug {
         ("promotes-early", Bug::PromotesEarly),
         ("sees-changes-that-are-none", Bug::SeesChangesThatAreNone),
         ("polls-instead-of-watching", Bug::PollsInsteadOfWatching),
+        ("forgets-messages", Bug::ForgetsMessages),
     ];
 
     /// The bug of a name.
@@ -87,6 +91,11 @@ impl Bug {
                 {
                     let label = sluice_argo::api::POD_TEMPLATE_HASH_LABEL;
                     patch["spec"]["selector"][label] = set["metadata"]["labels"][label].clone();
+                }
+            }
+            (Bug::ForgetsMessages, Patch::Merge(patch)) if key.resource == ROLLOUT => {
+                if let Some(annotations) = patch["metadata"]["annotations"].as_object_mut() {
+                    annotations.remove(NOTIFIED);
                 }
             }
             (Bug::PromotesEarly, Patch::Merge(patch)) if key.resource == ROLLOUT => {

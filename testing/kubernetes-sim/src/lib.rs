@@ -17,6 +17,7 @@ mod manifests;
 mod metrics;
 mod mishaps;
 mod promises;
+mod recipients;
 mod requests;
 mod rest;
 pub mod run;

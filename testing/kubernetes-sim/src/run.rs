@@ -10,6 +10,7 @@ use crate::clock;
 use crate::manifests;
 use crate::metrics::Metrics;
 use crate::promises::{Reached, Violation};
+use crate::recipients;
 use crate::requests::SETTLED_MS;
 use crate::rest;
 use crate::server::Connection;
@@ -96,6 +97,8 @@ pub(crate) struct Run {
     pub(crate) missing: Vec<Missing>,
     /// Rollouts whose number of pods an autoscaler chooses.
     autoscaled: Vec<App>,
+    /// Whether somebody is notified of the Rollouts.
+    notifies: bool,
     random: Rng,
 }
 
@@ -120,7 +123,11 @@ async fn simulate(seed: u64, settings: &Settings) -> RunReport {
     let mut world = World::new(weather, Rng::with_seed(random.u64(..)));
     world.bug = settings.bug;
     world.trace = settings.trace.then(Vec::new);
-    let drawn = manifests::draw(&mut random);
+    let mut drawn = manifests::draw(&mut random);
+    let notifies = random.u8(..100) < 30;
+    if notifies {
+        drawn.notify();
+    }
     world.store.is_older = weather.has(Fault::OlderDefinitions);
     world.apps = drawn.apps;
     for app in world.apps.clone() {
@@ -131,6 +138,7 @@ async fn simulate(seed: u64, settings: &Settings) -> RunReport {
     }
     let mut run = Run::of(world, random);
     run.autoscaled = drawn.autoscaled;
+    run.notifies = notifies;
     run.go(settings).await;
     run.finish()
 }
@@ -145,6 +153,7 @@ impl Run {
             starts_at: 0,
             missing: Vec::new(),
             autoscaled: Vec::new(),
+            notifies: false,
             random,
         }
     }
@@ -245,7 +254,9 @@ impl Run {
             instance_id: String::new(),
             workers: 2,
             routers: RouterVersions::default(),
-            notifications: None,
+            notifications: self
+                .notifies
+                .then(|| recipients::settings(&self.world, controller)),
         };
         let metrics = Arc::new(Metrics {
             world: Arc::clone(&self.world),

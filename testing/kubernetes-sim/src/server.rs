@@ -4,7 +4,7 @@ use crate::bugs::Bug;
 use crate::clock;
 use crate::requests::{Request, Verb};
 use crate::weather::Fault;
-use crate::world::World;
+use crate::world::{Chosen, World};
 use futures_util::{Stream, stream};
 use serde_json::Value;
 use sluice_kubernetes::api::{Api, ApiError, Feed, Key, Notice, Page, Patch, Reason, Selection};
@@ -282,12 +282,12 @@ impl Feed for Connection {
     async fn page(
         &self,
         resource: &Resource,
-        _: Selection<'_>,
+        selection: Selection<'_>,
         after: Option<&str>,
     ) -> Result<Page, ApiError> {
         let target = after.unwrap_or_default();
         self.ask(Verb::List, resource, target, |world| {
-            world.page(resource, after)
+            world.page(resource, &Chosen::new(selection), after)
         })
         .await
     }
@@ -295,13 +295,14 @@ impl Feed for Connection {
     async fn watch(
         &self,
         resource: &Resource,
-        _: Selection<'_>,
+        selection: Selection<'_>,
         version: u64,
     ) -> Result<impl Stream<Item = Result<Notice, ApiError>> + Send + use<>, ApiError> {
         let controller = self.controller;
         let told = self
             .ask(Verb::Watch, resource, "", |world| {
-                Ok(world.watch(controller, resource.clone(), version))
+                let chosen = Chosen::new(selection);
+                Ok(world.watch(controller, resource.clone(), chosen, version))
             })
             .await?;
         Ok(stream::unfold(told, |mut told| async move {

@@ -1,6 +1,7 @@
 //! What an API server keeps: objects with versions and generations, patched as the real one does, and the
 //! history that watches begin from.
 
+use crate::world::Chosen;
 use serde_json::{Value, json};
 use sluice_argo::api::Time;
 use sluice_kubernetes::api::{ApiError, Key, Notice, Patch, Reason};
@@ -20,7 +21,7 @@ pub(crate) struct Store {
     uids: u64,
     /// How many objects were deleted.
     deletions: u64,
-    history: VecDeque<(u64, Resource, Notice)>,
+    history: VecDeque<(u64, Key, Notice)>,
     /// The version of the newest change that is forgotten.
     compacted: u64,
     /// Whether the definition of Rollouts is an older one, which does not know all of their status.
@@ -85,15 +86,20 @@ impl Store {
         all.any(|object| object["metadata"]["uid"] == uid)
     }
 
-    /// What happened to a kind after a version; `None` when that is forgotten.
-    pub(crate) fn since(&self, resource: &Resource, version: u64) -> Option<Vec<Notice>> {
+    /// What happened to the chosen objects of a kind after a version; `None` when that is forgotten.
+    pub(crate) fn since(
+        &self,
+        resource: &Resource,
+        chosen: &Chosen,
+        version: u64,
+    ) -> Option<Vec<Notice>> {
         if version < self.compacted {
             return None;
         }
         let later = self
             .history
             .iter()
-            .filter(|(at, kind, _)| *at > version && kind == resource);
+            .filter(|(at, key, _)| *at > version && key.resource == *resource && chosen.has(key));
         Some(later.map(|(_, _, notice)| notice.clone()).collect())
     }
 
@@ -183,7 +189,7 @@ impl Store {
         let mut last = before.clone();
         last["metadata"]["resourceVersion"] = json!(self.version.to_string());
         let notice = Notice::Deleted(last.into());
-        self.remember(key.resource.clone(), notice.clone());
+        self.remember(key, notice.clone());
         Ok(Change {
             key: key.clone(),
             before: Some(before),
@@ -267,7 +273,7 @@ impl Store {
         self.version += 1;
         after["metadata"]["resourceVersion"] = json!(self.version.to_string());
         let notice = Notice::Changed(after.clone().into());
-        self.remember(key.resource.clone(), notice.clone());
+        self.remember(&key, notice.clone());
         self.objects.insert(key.clone(), Arc::new(after.clone()));
         Change {
             key,
@@ -277,8 +283,8 @@ impl Store {
         }
     }
 
-    fn remember(&mut self, resource: Resource, notice: Notice) {
-        self.history.push_back((self.version, resource, notice));
+    fn remember(&mut self, key: &Key, notice: Notice) {
+        self.history.push_back((self.version, key.clone(), notice));
         while self.history.len() > HISTORY_MAX {
             if let Some((version, _, _)) = self.history.pop_front() {
                 self.compacted = version;

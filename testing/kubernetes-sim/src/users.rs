@@ -10,7 +10,9 @@ use crate::world::World;
 use serde_json::{Value, json};
 use sluice_argo::api::Time;
 use sluice_kubernetes::api::Key;
-use sluice_kubernetes::resource::{ANALYSIS_TEMPLATE, EXPERIMENT, Resource, SECRET, SERVICE};
+use sluice_kubernetes::resource::{
+    ANALYSIS_TEMPLATE, DEPLOYMENT, EXPERIMENT, Resource, SECRET, SERVICE,
+};
 
 /// Most images of an app.
 const IMAGES_MAX: usize = 7;
@@ -98,7 +100,8 @@ pub(crate) fn update(world: &mut World, app: App) {
     } else {
         known[world.random.usize(..known.len())].clone()
     };
-    let has_workload = world.store.get(&app.workload()).is_some();
+    let rollout = world.store.get(&app.rollout());
+    let has_workload = rollout.is_some_and(|rollout| !rollout["spec"]["workloadRef"].is_null());
     let key = if has_workload {
         app.workload()
     } else {
@@ -162,13 +165,16 @@ pub(crate) fn autoscale(world: &mut World, app: App) {
 pub(crate) struct Missing {
     pub(crate) back_at: i64,
     key: Key,
+    /// What it is made of then, where its manifest is not what it was last.
+    last: Option<Value>,
 }
 
 /// Deletes something that a Rollout names.
 pub(crate) fn delete_something(world: &mut World, now_ms: i64) -> Option<Missing> {
     let app = any_app(world);
     let (resource, name): (Resource, String) = match world.random.u8(..10) {
-        0..4 => (SERVICE, app.named(pick(&mut world.random, &SERVICES))),
+        0..3 => (SERVICE, app.named(pick(&mut world.random, &SERVICES))),
+        3 => (DEPLOYMENT, app.workload().name),
         4 => (SECRET, "metrics".to_owned()),
         5 => (virtual_service(), app.name.to_owned()),
         6 => (ingress(), app.name.to_owned()),
@@ -179,15 +185,20 @@ pub(crate) fn delete_something(world: &mut World, now_ms: i64) -> Option<Missing
         }
     };
     let key = app.key(resource, &name);
-    world.delete(&key)?;
+    let mut deleted = world.delete(&key)?;
     let back_at = now_ms + world.random.i64(500..=40_000);
-    Some(Missing { back_at, key })
+    let last = (key.resource == DEPLOYMENT).then(|| {
+        deleted["metadata"] = json!({"name": key.name});
+        deleted
+    });
+    Some(Missing { back_at, key, last })
 }
 
 impl Missing {
     /// It is created again, as somebody's manifest has it.
     pub(crate) fn restore(self, world: &mut World) {
-        if let Some(object) = world.manifests.get(&self.key).cloned() {
+        let manifest = world.manifests.get(&self.key).cloned();
+        if let Some(object) = self.last.or(manifest) {
             world.apply(&self.key, &object);
         }
     }

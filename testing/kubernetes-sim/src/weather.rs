@@ -39,11 +39,13 @@ pub enum Fault {
     SlowWebhooks,
     /// The definition of Rollouts is an older one, which drops fields of their status.
     OlderDefinitions,
+    /// Those who are to be notified refuse messages, or take too long to answer.
+    AwayRecipients,
 }
 
 impl Fault {
     /// All of them with their names.
-    pub const ALL: [(&'static str, Fault); 17] = [
+    pub const ALL: [(&'static str, Fault); 18] = [
         ("server-restarts", Fault::ServerRestarts),
         ("conflicts", Fault::Conflicts),
         ("lost-replies", Fault::LostReplies),
@@ -61,6 +63,7 @@ impl Fault {
         ("refused-replica-sets", Fault::RefusedReplicaSets),
         ("slow-webhooks", Fault::SlowWebhooks),
         ("older-definitions", Fault::OlderDefinitions),
+        ("away-recipients", Fault::AwayRecipients),
     ];
 
     /// The fault of a name.

@@ -6,12 +6,13 @@ use crate::clock;
 use crate::cluster::Cluster;
 use crate::metrics::Blindness;
 use crate::promises::{Promises, View};
+use crate::recipients::Heard;
 use crate::requests::{Request, Requests};
 use crate::store::{Change, Store};
 use crate::weather::{Fault, Weather};
 use fastrand::Rng;
 use serde_json::Value;
-use sluice_kubernetes::api::{ApiError, Key, Notice, Page, Patch, Reason, Stored};
+use sluice_kubernetes::api::{ApiError, Key, Notice, Page, Patch, Reason, Selection, Stored};
 use sluice_kubernetes::resource::{EVENT, REPLICA_SET, ROLLOUT, Resource};
 use sluice_model::time::Timestamp;
 use std::collections::{BTreeMap, VecDeque};
@@ -32,10 +33,34 @@ pub(crate) type Told = (Timestamp, Result<Notice, ApiError>);
 /// A watch of a controller.
 struct Line {
     resource: Resource,
+    chosen: Chosen,
     controller: usize,
     sender: mpsc::UnboundedSender<Told>,
     last: Timestamp,
     ends: Timestamp,
+}
+
+/// Which objects of a kind a list or a watch is about.
+#[derive(Clone, Debug)]
+pub(crate) struct Chosen {
+    namespace: Option<String>,
+    name: Option<String>,
+}
+
+impl Chosen {
+    pub(crate) fn new(selection: Selection<'_>) -> Self {
+        Chosen {
+            namespace: selection.namespace.map(str::to_owned),
+            name: selection.name.map(str::to_owned),
+        }
+    }
+
+    pub(crate) fn has(&self, key: &Key) -> bool {
+        let is_in = |wanted: &Option<String>, present: &str| {
+            wanted.as_ref().is_none_or(|wanted| wanted == present)
+        };
+        is_in(&self.namespace, &key.namespace) && is_in(&self.name, &key.name)
+    }
 }
 
 /// A controller as the server sees it.
@@ -56,6 +81,8 @@ pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) cluster: Cluster,
     pub(crate) promises: Promises,
+    /// What those heard whom controllers notify.
+    pub(crate) heard: Heard,
     pub(crate) weather: Weather,
     pub(crate) random: Rng,
     pub(crate) seats: Vec<Seat>,
@@ -93,6 +120,7 @@ impl World {
             store: Store::default(),
             cluster: Cluster::default(),
             promises: Promises::default(),
+            heard: Heard::default(),
             weather,
             random,
             seats: Vec::new(),
@@ -149,7 +177,10 @@ impl World {
             self.promises.changed(&change.key, object, clock::now());
         }
         let mut lines = std::mem::take(&mut self.lines);
-        lines.retain_mut(|line| line.resource != change.key.resource || self.pass_on(line, change));
+        lines.retain_mut(|line| {
+            let is_about = line.resource == change.key.resource && line.chosen.has(&change.key);
+            !is_about || self.pass_on(line, change)
+        });
         self.lines = lines;
     }
 
@@ -227,11 +258,12 @@ impl World {
         &mut self,
         controller: usize,
         resource: Resource,
+        chosen: Chosen,
         version: u64,
     ) -> mpsc::UnboundedReceiver<Told> {
         let (sender, receiver) = mpsc::unbounded_channel();
         let now = clock::now();
-        match self.store.since(&resource, version) {
+        match self.store.since(&resource, &chosen, version) {
             None => {
                 let message = "too old resource version".to_owned();
                 let ended = Notice::Ended { code: 410, message };
@@ -243,6 +275,7 @@ impl World {
                 }
                 self.lines.push(Line {
                     resource,
+                    chosen,
                     controller,
                     sender,
                     last: now,
@@ -256,6 +289,7 @@ impl World {
     pub(crate) fn page(
         &mut self,
         resource: &Resource,
+        chosen: &Chosen,
         after: Option<&str>,
     ) -> Result<Page, ApiError> {
         let (number, from) = match after.and_then(|token| token.split_once(':')) {
@@ -265,6 +299,7 @@ impl World {
                 let items = self
                     .store
                     .of_kind(resource.clone())
+                    .filter(|(key, _)| chosen.has(key))
                     .map(|(_, object)| object.clone());
                 let list = (self.store.version(), items.collect());
                 self.lists.insert(self.list_number, list);

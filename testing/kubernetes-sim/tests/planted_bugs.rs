@@ -41,6 +41,7 @@ fn every_planted_bug_is_found() {
             Bug::SeesChangesThatAreNone | Bug::PollsInsteadOfWatching => {
                 &["a controller asks for nothing while nothing changes"]
             }
+            Bug::ForgetsMessages => &["nobody is notified twice"],
         };
         let promise = failure.violation.promise;
         assert!(

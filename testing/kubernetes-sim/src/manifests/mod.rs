@@ -6,6 +6,7 @@ mod routers;
 mod strategy;
 
 use crate::app::{APPS, App};
+use crate::recipients;
 use fastrand::Rng;
 use serde_json::{Value, json};
 use sluice_argo::api::API_VERSION;
@@ -36,6 +37,16 @@ impl Manifests {
     fn add(&mut self, app: App, resource: Resource, object: Value) {
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
         self.objects.push((app.key(resource, name), object));
+    }
+
+    /// Somebody is notified of all Rollouts.
+    pub(crate) fn notify(&mut self) {
+        for (key, object) in &mut self.objects {
+            if key.resource == ROLLOUT {
+                recipients::subscribe(object);
+            }
+        }
+        self.objects.splice(..0, recipients::configuration());
     }
 }
 

@@ -65,6 +65,8 @@ pub struct Reached {
     pub experiments: u64,
     /// Deployments that lost pods to a Rollout.
     pub workloads: u64,
+    /// Messages that somebody heard.
+    pub notifications: u64,
 }
 
 impl Reached {
@@ -81,6 +83,7 @@ impl Reached {
         self.shifts += other.shifts;
         self.experiments += other.experiments;
         self.workloads += other.workloads;
+        self.notifications += other.notifications;
     }
 }
 

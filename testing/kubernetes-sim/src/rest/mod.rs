@@ -1,18 +1,20 @@
 //! What must be when nothing goes wrong any more and nobody asks for anything: everything is where it is going
 //! to stay, each status tells the truth, and says why.
 //!
-//! `rollout` is about one Rollout, `experiment` about one Experiment.
+//! `rollout` is about one Rollout, `experiment` about one Experiment; those who are to be told of a Rollout are in
+//! `recipients`.
 
 mod experiment;
 mod rollout;
 
+use crate::recipients;
 use crate::world::World;
 use serde_json::Value;
 use sluice_argo::api::Rollout;
 use sluice_kubernetes::resource::EXPERIMENT;
 
 /// A promise that is broken, and what was seen instead.
-type Broken = (&'static str, String);
+pub(crate) type Broken = (&'static str, String);
 
 /// What is broken, if anything is.
 pub(crate) fn broken(world: &World) -> Option<Broken> {
@@ -22,7 +24,8 @@ pub(crate) fn broken(world: &World) -> Option<Broken> {
             Ok(rollout) => rollout,
             Err(cause) => return Some(("a Rollout stays readable", cause.to_string())),
         };
-        let (promise, seen) = rollout::broken(world, *app, &rollout)?;
+        let (promise, seen) = rollout::broken(world, *app, &rollout)
+            .or_else(|| recipients::untold(world, *app, object))?;
         Some((promise, format!("{}: {seen}", app.rollout())))
     });
     of_rollouts.or_else(|| {

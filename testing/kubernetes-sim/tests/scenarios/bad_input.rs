@@ -2,8 +2,8 @@
 //! side is untouched.
 
 use crate::support::{
-    analysis, analysis_template, condition, hash, image, leads_to, rolled_out, rollout, service,
-    set_of, stable_is_untouched,
+    analysis, analysis_template, condition, hash, image, leads_to, rolled_out, rolled_out_as,
+    rollout, service, set_of, stable_is_untouched, template,
 };
 use serde_json::{Value, json};
 use sluice_kubernetes_sim::scenario::{Scenario, Told, Trouble};
@@ -202,4 +202,81 @@ fn a_selector_that_matches_another_rollout_s_pods_is_told_and_touches_none_of_th
             assert!(event.contains(word), "`{word}` is not in {event}");
         }
     }
+}
+
+/// An AnalysisRun that nobody owns, with a verdict.
+fn stray_run(name: &str) -> Value {
+    json!({
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "AnalysisRun",
+        "metadata": {"name": name},
+        "spec": {"metrics": []},
+        "status": {"phase": "Successful"},
+    })
+}
+
+/// Its verdict was taken for one about the experiment, without a measurement.
+#[test]
+fn a_run_of_somebody_else_says_nothing_about_an_experiment() {
+    let experiment = json!({
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Experiment",
+        "metadata": {"name": "trial"},
+        "spec": {
+            "duration": "2m",
+            "templates": [{
+                "name": "side",
+                "selector": {"matchLabels": {"app": "trial"}},
+                "template": template("trial", "good:1"),
+            }],
+            "analyses": [{
+                "name": "quality",
+                "templateName": "measured",
+                "requiredForCompletion": true,
+                "args": [{"name": "hash", "value": "none"}],
+            }],
+        },
+    });
+    let told = rolled_out()
+        .apply(stray_run("trial-quality"))
+        .apply(experiment)
+        .seconds(60)
+        .run();
+    let status = &told.object("Experiment", "trial")["status"];
+    assert_eq!(
+        status["analysisRuns"][0]["analysisRun"], "trial-quality.1",
+        "{:#?}",
+        told.trace
+    );
+    let stray = told.object("AnalysisRun", "trial-quality");
+    assert!(stray["spec"]["terminate"].is_null());
+}
+
+/// The rollout waited without a word.
+#[test]
+fn a_run_of_somebody_else_that_is_in_the_way_is_told() {
+    let steps = json!([{"setWeight": 34}, {"analysis": analysis("measured")}]);
+    let mut object = rollout("web");
+    object["spec"]["strategy"]["canary"]["steps"] = steps;
+    let named = rolled_out_as(object.clone())
+        .edit("Rollout", "web", image("good:2"))
+        .seconds(60)
+        .run();
+    let name = named.all("AnalysisRun")[0]["metadata"]["name"].clone();
+    let told = rolled_out_as(object)
+        .apply(stray_run(name.as_str().unwrap()))
+        .edit("Rollout", "web", image("good:2"))
+        .seconds(60)
+        .run();
+    let warnings = told.warnings("web");
+    assert!(
+        warnings
+            .iter()
+            .any(|it| it.contains("somebody else's; delete or rename it")),
+        "{warnings:#?}"
+    );
+    let stable = set_of(&told, "web", "good:1");
+    let status = &told.object("Rollout", "web")["status"];
+    assert_eq!(status["stableRS"], hash(stable));
+    assert_eq!(status["currentStepIndex"], 1);
 }

@@ -282,3 +282,49 @@ fn a_prometheus_without_data_promotes_nothing() {
     );
     stable_is_untouched(&told);
 }
+
+/// Going on needs the Deployment that the Rollout refers to; going back does not.
+#[test]
+fn a_deployment_that_is_deleted_holds_up_no_abort() {
+    let mut object = rollout("web");
+    let spec = object["spec"].as_object_mut().unwrap();
+    let selector = spec.remove("selector").unwrap();
+    let template = spec.remove("template").unwrap();
+    object["spec"]["workloadRef"] =
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "web-before"});
+    object["spec"]["strategy"]["canary"]["steps"] = json!([{"setWeight": 34}, {"pause": {}}]);
+    let deployment = json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "web-before"},
+        "spec": {"replicas": 0, "selector": selector, "template": template},
+    });
+    let stuck = || {
+        rolled_out_as(object.clone())
+            .apply(deployment.clone())
+            .seconds(40)
+            .edit("Deployment", "web-before", image("good:2"))
+            .seconds(20)
+            .delete("Deployment", "web-before")
+            .seconds(30)
+    };
+    let told = stuck().run();
+    let invalid = condition(&told, "web", "InvalidSpec");
+    let message = invalid["message"].as_str().unwrap();
+    assert!(message.contains("`web-before` was not found"), "{message}");
+    assert_eq!(available(&told, "web", "good:2"), 1, "{:#?}", told.trace);
+
+    let told = stuck()
+        .status("web", json!({"abort": true}))
+        .seconds(60)
+        .run();
+    stable_is_untouched(&told);
+    assert_eq!(available(&told, "web", "good:2"), 0, "{:#?}", told.trace);
+    let stable = hash(set_of(&told, "web", "good:1"));
+    for service in ["web-stable", "web-canary"] {
+        assert_eq!(leads_to(&told, service), stable);
+    }
+    let status = &told.object("Rollout", "web")["status"];
+    assert_eq!(status["phase"], "Degraded");
+    assert!(status["message"].as_str().unwrap().contains("aborted"));
+}
