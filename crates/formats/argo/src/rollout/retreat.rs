@@ -52,7 +52,8 @@ pub(super) fn weight(turn: &Turn<'_>) -> i32 {
         current_set_weight(turn.rollout)
     };
     let Some(weights) = &turn.rollout.status.canary.weights else {
-        return uncovered.max(demand);
+        // The canary never had any.
+        return 0;
     };
     let present = weights.canary.weight;
     if demand <= 0 {

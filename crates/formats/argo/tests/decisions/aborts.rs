@@ -215,3 +215,18 @@ fn an_abort_does_not_wait_for_a_deleted_workload() {
         refused.message
     );
 }
+
+/// Stable had not got all its pods yet, and what was missing went to the canary that had failed.
+#[test]
+fn an_abort_leads_nothing_to_a_canary_that_never_had_anything() {
+    let mut strategy = routed();
+    strategy["canary"]["dynamicStableScale"] = json!(true);
+    for (stable, weight) in [(3, None), (5, Some(0))] {
+        let world = world(
+            rollout(strategy.clone(), json!({"abort": true})),
+            vec![set("stable", 5, stable), set("new", 2, 0)],
+            &[("stable", "stable"), ("canary", "stable")],
+        );
+        assert_eq!(route(&world).map(|routing| routing.weight), weight);
+    }
+}
