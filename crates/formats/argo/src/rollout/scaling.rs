@@ -209,7 +209,10 @@ pub(super) fn preview(turn: &Turn<'_>) -> i32 {
     let status = &turn.rollout.status;
     let active = &status.blue_green.active_selector;
     let new_hash = turn.new_hash();
-    let another = turn.sets.iter().any(|set| set.hash() == active) && *active != new_hash;
+    // The Service may have been switched, and the status not been written since.
+    let leads_to = services::hash_of(turn, &blue_green.active_service);
+    let another = turn.sets.iter().any(|set| set.hash() == active)
+        && ![active, &leads_to].contains(&&new_hash);
     preview_count(
         turn.replicas(),
         blue_green.preview_replica_count,

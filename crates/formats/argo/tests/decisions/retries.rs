@@ -145,6 +145,21 @@ fn a_preview_is_not_enough_while_somebody_holds_the_rollout() {
     }
 }
 
+/// The Service was switched, the status was not written, and somebody held the rollout: users' pods were taken away.
+#[test]
+fn a_revision_that_users_are_on_keeps_its_pods_whatever_the_status_says() {
+    let strategy = json!({"blueGreen": {"activeService": "active", "previewReplicaCount": 2}});
+    let status = json!({
+        "conditions": paused(),
+        "blueGreen": {"activeSelector": "stable", "scaleUpPreviewCheckPoint": true},
+    });
+    let mut held = rollout(strategy, status);
+    held.spec.paused = true;
+    let sets = vec![set("stable", 5, 5), set("new", 5, 5)];
+    let world = world(held, sets, &[("active", "new")]);
+    assert!(!is_scaled(&world, "new"));
+}
+
 /// It names nothing to wait for.
 #[test]
 fn an_analysis_without_templates_holds_nothing_up() {
