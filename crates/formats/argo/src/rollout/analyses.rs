@@ -8,11 +8,9 @@ use super::world::{INSTANCE_ID_LABEL, REVISION, ReplicaSet, Trial, World};
 use super::write::Write;
 use super::{conditions, history};
 use crate::api::{
-    AnalysisPhase, AnalysisRun, Argument, IntOrString, Metric, POD_TEMPLATE_HASH_LABEL,
-    RolloutAnalysis, RolloutAnalysisRunStatus,
+    AnalysisPhase, AnalysisRun, POD_TEMPLATE_HASH_LABEL, RolloutAnalysis, RolloutAnalysisRunStatus,
 };
 use crate::arguments::{ArgumentError, RunRequest, gather, new_run, rollout_arguments};
-use crate::validation::validate_metrics;
 use crate::workload::current_step;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -467,7 +465,7 @@ fn start<'a>(turn: &mut Turn<'a>, analysis: &RolloutAnalysis, role: Role) -> Cur
 }
 
 /// A run of the templates that an analysis names, with the Rollout's values.
-fn new_run_of(
+pub(super) fn new_run_of(
     world: &World,
     analysis: &RolloutAnalysis,
     stable_hash: &str,
@@ -485,70 +483,6 @@ fn new_run_of(
         new_run(request, &templates)
     };
     of().map_err(|error: ArgumentError| error.0)
-}
-
-/// Why an analysis cannot be started, if it cannot: a template is missing, or an argument, or a metric is none, or one
-/// has no end and somebody waits for it.
-pub(super) fn obstacle(
-    world: &World,
-    analysis: &RolloutAnalysis,
-    is_waited_for: bool,
-) -> Option<String> {
-    let mut analysis = analysis.clone();
-    for argument in &mut analysis.args {
-        // What the status does not have yet, it has when the run is started.
-        let field = argument
-            .value_from
-            .as_ref()
-            .and_then(|from| from.field_ref.as_ref());
-        if field.is_some_and(|field| field.field_path.starts_with("status")) {
-            argument.value_from = None;
-        }
-    }
-    // Any hash will do: the values are not looked at.
-    match new_run_of(world, &analysis, "stable", "latest", RunRequest::default()) {
-        Ok(run) => run.spec.metrics.iter().find_map(|metric| {
-            let of_one = std::slice::from_ref(metric);
-            if let Some(problem) = validate_metrics(of_one, "metrics").into_iter().next() {
-                return Some(format!("metric '{}': {problem}", metric.name));
-            }
-            (is_waited_for && is_endless(metric, &run.spec.args)).then(|| {
-                format!(
-                    "metric '{}' runs indefinitely, and the rollout would wait for it; give it a count, or no interval",
-                    metric.name
-                )
-            })
-        }),
-        Err(cause) if cause.ends_with("not found") => {
-            Some(format!("{cause}; create it, or name another one"))
-        }
-        Err(cause) => Some(cause),
-    }
-}
-
-/// Whether a metric is measured without end, unless so many good values in a row end it. Its count may be an argument.
-fn is_endless(metric: &Metric, arguments: &[Argument]) -> bool {
-    let mut metric = metric.clone();
-    if let Some(IntOrString::String(count)) = &metric.count {
-        let known = arguments.iter().filter_map(|argument| {
-            let place = format!("{{{{args.{}}}}}", argument.name);
-            Some((place, argument.value.as_deref()?))
-        });
-        let written = known.fold(count.clone(), |text, (place, value)| {
-            text.replace(&place, value)
-        });
-        if written.contains("{{") {
-            // A Secret has it, say.
-            return false;
-        }
-        metric.count = Some(IntOrString::String(written));
-    }
-    let may_succeed = match &metric.consecutive_success_limit {
-        Some(IntOrString::Int(limit)) => *limit > 0,
-        Some(IntOrString::String(_)) => true,
-        None => false,
-    };
-    metric.effective_count().is_none() && !may_succeed
 }
 
 /// A run for the same that was started and not noted: the turn before was cut off in between.

@@ -19,6 +19,7 @@ mod duration;
 mod experiments;
 mod history;
 mod metadata;
+mod obstacles;
 mod old;
 mod paused;
 mod pauses;

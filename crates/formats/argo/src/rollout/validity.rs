@@ -4,7 +4,7 @@ use super::conditions::{self, Condition};
 use super::turn::Turn;
 use super::world::World;
 use super::write::Write;
-use super::{analyses, phase, services};
+use super::{analyses, obstacles, phase, services};
 use crate::api::{PodTemplate, Rollout, RolloutAnalysis};
 use crate::template::Misfit;
 use crate::validation::{NOT_RUN, validate};
@@ -62,7 +62,7 @@ fn of_analyses(world: &World) -> Option<String> {
     let mut analyses = analyses_of(rollout).into_iter();
     analyses.find_map(|(path, analysis)| {
         let is_waited_for = path != "canary.analysis";
-        let cause = analyses::obstacle(world, analysis, is_waited_for)?;
+        let cause = obstacles::of_analysis(world, analysis, is_waited_for)?;
         Some(format!("spec.strategy.{path}: {cause}"))
     })
 }
