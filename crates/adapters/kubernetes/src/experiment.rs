@@ -1,8 +1,9 @@
 //! One Experiment: look, decide, write.
 
 use crate::api::{Api, ApiError, Key, Patch, Reason};
+use crate::cache::is_owned;
 use crate::gather;
-use crate::reconcile::{Look, Reconciler, is_owned};
+use crate::reconcile::{Look, Reconciler};
 use crate::resource::{ANALYSIS_RUN, REPLICA_SET, ROLLOUT, SERVICE};
 use serde_json::{Value, json};
 use sluice_argo::api::{AnalysisRun, Experiment, ObjectMeta, Rollout, Time};

@@ -1,7 +1,7 @@
 //! The world of one Rollout, from what is known of the cluster.
 
 use crate::api::{Api, ApiError, Key};
-use crate::cache::{Cache, version_of};
+use crate::cache::{Cache, is_owned, version_of};
 use crate::resource::{
     ANALYSIS_RUN, ANALYSIS_TEMPLATE, CLUSTER_ANALYSIS_TEMPLATE, EXPERIMENT, POD, REPLICA_SET,
     ROLLOUT, Resource, SERVICE, workload,
@@ -220,11 +220,7 @@ async fn pods<A: Api>(
 /// # Errors
 /// Which pod cannot be read, and why.
 fn pod(object: &Value, sets: &[ReplicaSet]) -> Result<Option<Pod>, String> {
-    let is_owner = |set: &&ReplicaSet| {
-        let owners = object.pointer("/metadata/ownerReferences");
-        let mut owners = owners.and_then(Value::as_array).into_iter().flatten();
-        owners.any(|owner| owner["uid"] == set.metadata.uid.as_str())
-    };
+    let is_owner = |set: &&ReplicaSet| is_owned(object, &set.metadata.uid);
     let Some(set) = sets.iter().find(is_owner) else {
         return Ok(None);
     };

@@ -1,7 +1,7 @@
 //! Jobs that are measurements: good when they complete.
 
 use crate::api::{Api, ApiError, Key, Reason};
-use crate::cache::Cache;
+use crate::cache::{Cache, is_owned};
 use crate::measure::fail;
 use crate::resource::{JOB, POD};
 use serde_json::{Value, json};
@@ -74,13 +74,7 @@ async fn is_own<A: Api>(
     cause: ApiError,
 ) -> Result<(), ApiError> {
     let existing = api.get(key).await?;
-    let owners = existing
-        .pointer("/metadata/ownerReferences")
-        .and_then(Value::as_array);
-    let is_own = owners
-        .into_iter()
-        .flatten()
-        .any(|owner| owner["uid"] == run.metadata.uid.as_str());
+    let is_own = is_owned(&existing, &run.metadata.uid);
     let is_of_metric = existing["metadata"]["annotations"][METRIC_NAME] == metric;
     if is_own && is_of_metric {
         Ok(())

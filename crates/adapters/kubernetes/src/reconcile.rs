@@ -3,7 +3,7 @@
 mod traffic;
 
 use crate::api::{Api, ApiError, Key, Patch, Reason};
-use crate::cache::{Cache, Change, key_of, version_of};
+use crate::cache::{Cache, Change, is_owned, key_of, version_of};
 use crate::events::Events;
 use crate::gather;
 use crate::metrics::Metrics;
@@ -546,15 +546,6 @@ impl<A: Api> Reconciler<'_, A> {
             (self.tell)(Seen { key, owner, spec });
         }
     }
-}
-
-/// Whether an object has an owner.
-pub(crate) fn is_owned(object: &Value, uid: &str) -> bool {
-    let owners = object["metadata"]["ownerReferences"].as_array();
-    owners
-        .into_iter()
-        .flatten()
-        .any(|owner| owner["uid"] == uid)
 }
 
 /// The patch for an object at a version; another one is refused then.

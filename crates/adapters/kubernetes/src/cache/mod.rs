@@ -260,6 +260,15 @@ pub(crate) fn version_of(object: &Value) -> u64 {
         .unwrap_or(0)
 }
 
+/// Whether an object has an owner.
+pub(crate) fn is_owned(object: &Value, uid: &str) -> bool {
+    let owners = object["metadata"]["ownerReferences"].as_array();
+    owners
+        .into_iter()
+        .flatten()
+        .any(|owner| owner["uid"] == uid)
+}
+
 fn owner_of(object: &Value) -> Option<Arc<str>> {
     let references = object.pointer("/metadata/ownerReferences")?.as_array()?;
     let controller = references
