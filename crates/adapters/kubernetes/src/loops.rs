@@ -12,6 +12,7 @@ use crate::notify::{Notifications, Notifier, Post, SENDERS};
 use crate::pods::Labelled;
 use crate::queue::{Outcome, Queue};
 use crate::reconcile::Reconciler;
+use crate::references::References;
 use crate::release;
 use crate::resource::{
     ANALYSIS_RUN, ANALYSIS_TEMPLATE, CLUSTER_ANALYSIS_TEMPLATE, CONFIG_MAP, EXPERIMENT,
@@ -22,7 +23,7 @@ use crate::selectors::Selectors;
 use crate::watch::{self, Seen};
 use sluice_argo::api::Rollout;
 use sluice_model::time::Timestamp;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::HashSet;
 use std::future::Future;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -87,52 +88,6 @@ pub struct Loops<A> {
     notifier: Option<Notifier>,
     /// Since when it runs.
     since: OnceLock<Instant>,
-}
-
-/// Which Rollouts name an object that is not their own.
-#[derive(Default)]
-struct References(Mutex<Named>);
-
-#[derive(Default)]
-struct Named {
-    by_rollout: HashMap<Key, Vec<Key>>,
-    rollouts: HashMap<Key, BTreeSet<Key>>,
-}
-
-impl References {
-    /// Notes what a Rollout names; answers with what no Rollout names any more.
-    fn note(&self, rollout: &Key, named: Vec<Key>) -> Vec<Key> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let all = &mut *all;
-        let before = all.by_rollout.remove(rollout).unwrap_or_default();
-        let mut given_up = Vec::new();
-        if before != named {
-            for key in before {
-                if let Some(rollouts) = all.rollouts.get_mut(&key) {
-                    rollouts.remove(rollout);
-                    if rollouts.is_empty() {
-                        all.rollouts.remove(&key);
-                        given_up.push(key);
-                    }
-                }
-            }
-            given_up.retain(|key| !named.contains(key));
-            for key in &named {
-                let rollouts = all.rollouts.entry(key.clone()).or_default();
-                rollouts.insert(rollout.clone());
-            }
-        }
-        if !named.is_empty() {
-            all.by_rollout.insert(rollout.clone(), named);
-        }
-        given_up
-    }
-
-    fn of(&self, key: &Key) -> Vec<Key> {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let rollouts = all.rollouts.get(key);
-        rollouts.map_or_else(Vec::new, |rollouts| rollouts.iter().cloned().collect())
-    }
 }
 
 impl<A: Api + Feed + Clone> Loops<A> {
@@ -364,7 +319,7 @@ impl<A: Api + Feed + Clone> Loops<A> {
                 named.push(Key::new(resource, &key.namespace, &reference.name));
             }
         }
-        for given_up in self.references.note(key, named) {
+        for given_up in self.references.note(key, &named) {
             if release::has_marks(&given_up.resource) {
                 self.queue.add(given_up);
             }

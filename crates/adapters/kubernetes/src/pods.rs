@@ -1,13 +1,13 @@
 //! Pods: those that a restart replaces, and the labels of their role.
 
 use crate::api::{Api, ApiError, Key, Reason};
+use crate::names::TextsByName;
 use crate::reconcile::Reconciler;
 use crate::resource::POD;
 use serde_json::{Value, json};
 use sluice_argo::api::{ObjectMeta, PodTemplateMetadata};
 use sluice_argo::rollout::{ReplicaSet, World, selector_text};
 use sluice_argo::template::sync_metadata;
-use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// How many ReplicaSets are remembered at most; with more, their pods are listed again.
@@ -16,15 +16,16 @@ const LABELLED_MAX: usize = 20_000;
 /// ReplicaSets all of whose pods were seen with the labels of their role: they are not listed at each look. Who
 /// forgets it lists them once more.
 #[derive(Debug, Default)]
-pub(crate) struct Labelled(Mutex<HashMap<String, PodTemplateMetadata>>);
+pub(crate) struct Labelled(Mutex<TextsByName>);
 
 impl Labelled {
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, PodTemplateMetadata>> {
+    fn lock(&self) -> MutexGuard<'_, TextsByName> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn has(&self, set: &ReplicaSet, wanted: &PodTemplateMetadata) -> bool {
-        self.lock().get(&set.metadata.uid) == Some(wanted)
+        let wanted = json!(wanted).to_string();
+        self.lock().is(&set.metadata.uid, &wanted)
     }
 
     /// Pods that start from now on have the labels from their template, if whoever starts them knows it.
@@ -35,9 +36,9 @@ impl Labelled {
         }
         let mut known = self.lock();
         if known.len() >= LABELLED_MAX {
-            known.clear();
+            *known = TextsByName::default();
         }
-        known.insert(set.metadata.uid.clone(), wanted.clone());
+        known.put(&set.metadata.uid, &json!(wanted).to_string());
     }
 }
 

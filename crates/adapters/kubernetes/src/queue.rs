@@ -3,6 +3,7 @@
 use crate::api::Key;
 use crate::metrics::{QueueCounts, QueueState};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -15,7 +16,7 @@ const BACKOFF_MAX: Duration = Duration::from_secs(30);
 
 /// How often in a row an object is looked at at once because something was written.
 const REPEATS_MAX: u32 = 20;
-/// For how many objects there is always room.
+/// For how many objects there is always room. After a rush, thousands of places are kept no longer than they are used.
 const IDLE_CAPACITY: usize = 256;
 
 /// The wait beyond that.
@@ -148,6 +149,8 @@ impl Queue {
             Outcome::Done(wait) => {
                 state.failures.remove(key);
                 state.repeats.remove(key);
+                give_back(&mut state.failures);
+                give_back(&mut state.repeats);
                 if again { Some(Duration::ZERO) } else { wait }
             }
             Outcome::Again => {
@@ -206,6 +209,7 @@ impl State {
     /// Ends the wait of a key, if it waits.
     fn hasten(&mut self, key: &Key) -> Option<Arc<Key>> {
         let (key, due) = self.due.remove_entry(key)?;
+        give_back(&mut self.due);
         let waiting = (due, key);
         self.delayed.remove(&waiting);
         Some(waiting.1)
@@ -215,6 +219,7 @@ impl State {
         while self.delayed.first().is_some_and(|(due, _)| *due <= now) {
             if let Some((_, key)) = self.delayed.pop_first() {
                 self.due.remove(&key);
+                give_back(&mut self.due);
                 self.add(Arc::unwrap_or_clone(key));
             }
         }
@@ -222,19 +227,25 @@ impl State {
 
     fn take(&mut self) -> Option<Key> {
         let key = self.ready.pop_front()?;
-        if self.ready.is_empty() && self.ready.capacity() > IDLE_CAPACITY {
-            // After a rush: thousands of places are kept no longer than they are used.
+        if self.ready.is_empty() && self.ready.capacity() > 2 * IDLE_CAPACITY {
             self.ready.shrink_to(IDLE_CAPACITY);
-            self.queued.shrink_to(IDLE_CAPACITY);
         }
         let now = Instant::now();
         if let Some(since) = self.queued.remove(&key) {
+            give_back(&mut self.queued);
             let counts = self.counts.entry(queue_name(&key)).or_default();
             counts.waited(now.duration_since(since));
         }
         let key = Arc::unwrap_or_clone(key);
         self.running.insert(key.clone(), now);
         Some(key)
+    }
+}
+
+/// Gives the places back that a rush needed.
+fn give_back<K: Eq + Hash, V>(places: &mut HashMap<K, V>) {
+    if places.len() < IDLE_CAPACITY / 2 && places.capacity() > 2 * IDLE_CAPACITY {
+        places.shrink_to(IDLE_CAPACITY);
     }
 }
 
@@ -266,6 +277,40 @@ mod tests {
         let begun = Instant::now();
         queue.next().await;
         begun.elapsed()
+    }
+
+    /// The places of a rush were kept: megabytes after thousands of Rollouts at once.
+    #[tokio::test(start_paused = true)]
+    async fn after_a_rush_there_is_no_more_room_than_is_needed() {
+        let rush = 20 * IDLE_CAPACITY;
+        let queue = Queue::default();
+        for number in 0..rush {
+            queue.add(Key::new(ROLLOUT, "shop", &format!("web-{number}")));
+        }
+        let waits = Outcome::Done(Some(Duration::from_secs(1)));
+        for outcome in [
+            Outcome::Again,
+            Outcome::Failed(None),
+            waits,
+            Outcome::Done(None),
+        ] {
+            for _ in 0..rush {
+                let key = queue.next().await;
+                queue.finish(&key, outcome);
+            }
+        }
+        let state = queue.lock();
+        let rooms = [
+            state.ready.capacity(),
+            state.queued.capacity(),
+            state.due.capacity(),
+            state.failures.capacity(),
+            state.repeats.capacity(),
+        ];
+        assert!(
+            rooms.iter().all(|room| *room <= 2 * IDLE_CAPACITY),
+            "{rooms:?}"
+        );
     }
 
     /// A rollout of several writes whose next one met somebody else's waited as after as many failures.

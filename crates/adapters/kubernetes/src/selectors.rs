@@ -2,32 +2,36 @@
 //! labels, whoever looks.
 
 use crate::api::Key;
+use crate::names::TextsByName;
 use crate::resource::ROLLOUT;
+use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sluice_argo::api::{LabelSelector, Rollout};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The selectors of all Rollouts, by the labels of their pods. There are thousands of Rollouts and hardly a rival: what is
 /// kept of each is small, and is read where another one may have to do with it.
 #[derive(Debug, Default)]
 pub(crate) struct Selectors(Mutex<Known>);
 
-/// A Rollout, by its [`Key::place`].
-type Name = Arc<str>;
-
 #[derive(Debug, Default)]
 struct Known {
-    /// [`Pods`] as text.
-    rollouts: HashMap<Name, Box<str>>,
-    /// Which Rollouts' pods have a label. Labels are hashes, of which two may be the same.
-    by_label: BTreeSet<(u64, Name)>,
+    /// By [`Key::place`]: [`Pods`] as text.
+    rollouts: TextsByName,
+    /// Which Rollouts' pods have a label.
+    by_label: Index,
     /// Which Rollouts have a selector that asks for a label.
-    by_wish: BTreeSet<(u64, Name)>,
-    rivals: HashMap<Name, BTreeSet<Name>>,
+    by_wish: Index,
+    /// Those that have any. By number, as everywhere here.
+    rivals: HashMap<u32, BTreeSet<u32>>,
 }
+
+/// The numbers of Rollouts by labels, which are hashes: of two labels they may be the same.
+#[derive(Debug, Default)]
+struct Index(HashTable<(u64, u32)>);
 
 /// The pods of a Rollout, and how it finds them.
 #[derive(Debug, Serialize, Deserialize)]
@@ -51,50 +55,63 @@ impl Selectors {
             })
         });
         let text = pods.as_ref().map(|pods| json!(pods).to_string());
+        let name = key.place();
         let mut known = self.lock();
-        let before = known.rollouts.get_key_value(&*key.place());
-        if before.map(|(_, text)| &**text) == text.as_deref() {
+        let is_same = match &text {
+            Some(text) => known.rollouts.is(&name, text),
+            None => known.rollouts.number(&name).is_none(),
+        };
+        if is_same {
             return BTreeSet::new();
         }
-        let name = before.map_or_else(|| key.place().into(), |(name, _)| Arc::clone(name));
         let mut concerned = known.forget(&name);
         if let (Some(pods), Some(text)) = (pods, text) {
-            concerned.extend(known.learn(&name, &pods, text));
+            concerned.extend(known.learn(&name, &pods, &text));
         }
+        let concerned = concerned.iter();
         concerned
-            .iter()
-            .map(|name| Key::at(&ROLLOUT, name))
+            .map(|number| Key::at(&ROLLOUT, &known.rollouts.name(*number)))
             .collect()
     }
 
-    /// The names of the Rollouts with which one shares pods by its selector or theirs.
+    /// The names of the Rollouts with which one shares pods by its selector or theirs, in their order.
     pub(crate) fn rivals(&self, key: &Key) -> Vec<String> {
         let known = self.lock();
-        let rivals = known.rivals.get(&*key.place()).into_iter().flatten();
-        rivals.map(|rival| Key::at(&ROLLOUT, rival).name).collect()
+        let number = known.rollouts.number(&key.place());
+        let rivals = number.and_then(|number| known.rivals.get(&number));
+        let names = rivals.into_iter().flatten();
+        let mut names: Vec<String> = names
+            .map(|rival| Key::at(&ROLLOUT, &known.rollouts.name(*rival)).name)
+            .collect();
+        names.sort_unstable();
+        names
     }
 }
 
 impl Known {
-    fn pods(&self, name: &str) -> Option<Pods> {
-        let text = self.rollouts.get(name)?;
-        Some(serde_json::from_str(text).expect("what was written here can be read"))
+    fn pods(&self, number: u32) -> Option<Pods> {
+        let text = self.rollouts.text(number)?;
+        Some(serde_json::from_slice(&text).expect("what was written here can be read"))
     }
 
-    fn forget(&mut self, name: &Name) -> BTreeSet<Name> {
-        if let Some(pods) = self.pods(name) {
+    /// Forgets a Rollout; who shared pods with it.
+    fn forget(&mut self, name: &str) -> BTreeSet<u32> {
+        let Some(number) = self.rollouts.number(name) else {
+            return BTreeSet::new();
+        };
+        if let Some(pods) = self.pods(number) {
             for label in hashes(name, &pods.labels) {
-                self.by_label.remove(&(label, Arc::clone(name)));
+                self.by_label.remove(label, number);
             }
             for label in hashes(name, &pods.selector.match_labels) {
-                self.by_wish.remove(&(label, Arc::clone(name)));
+                self.by_wish.remove(label, number);
             }
-            self.rollouts.remove(name);
         }
-        let rivals = self.rivals.remove(name).unwrap_or_default();
+        self.rollouts.remove(number);
+        let rivals = self.rivals.remove(&number).unwrap_or_default();
         for rival in &rivals {
             if let Some(theirs) = self.rivals.get_mut(rival) {
-                theirs.remove(name);
+                theirs.remove(&number);
                 if theirs.is_empty() {
                     self.rivals.remove(rival);
                 }
@@ -103,34 +120,56 @@ impl Known {
         rivals
     }
 
-    fn learn(&mut self, name: &Name, pods: &Pods, text: String) -> BTreeSet<Name> {
-        let mut candidates: BTreeSet<Name> = BTreeSet::new();
+    /// Learns of a Rollout that is not known; who shares pods with it.
+    fn learn(&mut self, name: &str, pods: &Pods, text: &str) -> BTreeSet<u32> {
+        let mut candidates: BTreeSet<u32> = BTreeSet::new();
         for label in hashes(name, &pods.labels) {
-            candidates.extend(with(&self.by_wish, label));
-            self.by_label.insert((label, Arc::clone(name)));
+            candidates.extend(self.by_wish.with(label));
         }
         for label in hashes(name, &pods.selector.match_labels) {
-            candidates.extend(with(&self.by_label, label));
-            self.by_wish.insert((label, Arc::clone(name)));
+            candidates.extend(self.by_label.with(label));
         }
-        candidates.remove(name);
         candidates.retain(|other| {
-            self.pods(other).is_some_and(|others| {
-                namespace_of(other) == namespace_of(name)
+            self.pods(*other).is_some_and(|others| {
+                namespace_of(&self.rollouts.name(*other)) == namespace_of(name)
                     && (pods.selector.matches(&others.labels)
                         || others.selector.matches(&pods.labels))
             })
         });
+        let number = self.rollouts.put(name, text);
+        for label in hashes(name, &pods.labels) {
+            self.by_label.insert(label, number);
+        }
+        for label in hashes(name, &pods.selector.match_labels) {
+            self.by_wish.insert(label, number);
+        }
         for rival in &candidates {
-            let rivals = self.rivals.entry(Arc::clone(rival)).or_default();
-            rivals.insert(Arc::clone(name));
+            self.rivals.entry(*rival).or_default().insert(number);
         }
         if !candidates.is_empty() {
-            self.rivals.insert(Arc::clone(name), candidates.clone());
+            self.rivals.insert(number, candidates.clone());
         }
-        self.rollouts
-            .insert(Arc::clone(name), text.into_boxed_str());
         candidates
+    }
+}
+
+impl Index {
+    fn insert(&mut self, label: u64, number: u32) {
+        self.0
+            .insert_unique(label, (label, number), |(label, _)| *label);
+    }
+
+    fn remove(&mut self, label: u64, number: u32) {
+        if let Ok(entry) = self.0.find_entry(label, |entry| *entry == (label, number)) {
+            entry.remove();
+        }
+    }
+
+    /// Whoever is in it with a label.
+    fn with(&self, label: u64) -> impl Iterator<Item = u32> {
+        let entries = self.0.iter_hash(label);
+        let entries = entries.filter(move |(at, _)| *at == label);
+        entries.map(|(_, number)| *number)
     }
 }
 
@@ -145,13 +184,6 @@ fn hashes(name: &str, labels: &BTreeMap<String, String>) -> impl Iterator<Item =
         (namespace_of(name), label).hash(&mut hasher);
         hasher.finish()
     })
-}
-
-/// Whoever is in an index with a label.
-fn with(index: &BTreeSet<(u64, Name)>, label: u64) -> impl Iterator<Item = Name> {
-    let first: (u64, Name) = (label, Arc::from(""));
-    let rest = index.range(first..).take_while(move |(at, _)| *at == label);
-    rest.map(|(_, name)| Arc::clone(name))
 }
 
 #[cfg(test)]

@@ -5,7 +5,6 @@ use crate::cache::{Cache, Change};
 use crate::resource::Resource;
 use futures_util::{StreamExt, pin_mut};
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// The first wait after a failure; it doubles up to [`BACKOFF_MAX`].
@@ -22,7 +21,7 @@ const SILENCE_MAX: Duration = Duration::from_secs(300);
 pub(crate) struct Seen {
     pub(crate) key: Key,
     /// The identity of the object that controls it.
-    pub(crate) owner: Option<Arc<str>>,
+    pub(crate) owner: Option<String>,
     /// Whether its spec may be another one than before, or it is gone.
     pub(crate) spec: bool,
 }

@@ -1,10 +1,9 @@
 //! What is known of the cluster: the newest version of each watched object, by name and by owner.
 //!
-//! Objects are kept as text, without the fields that no decision reads, [packed](packed) and in [cells], and are parsed where they are
+//! Objects are kept as text, without the fields that no decision reads, [packed](packed) and in [cells](crate::cells), and are parsed where they are
 //! needed: a reconcile reads a handful of them, and thousands lie still. What the controller wrote itself is
 //! put in at once, so that it never decides on a world before its own last write.
 
-mod cells;
 mod objects;
 mod packed;
 
@@ -15,7 +14,7 @@ use packed::Packed;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::HashSet;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// The newest known versions of objects.
 #[derive(Debug, Default)]
@@ -32,7 +31,7 @@ pub(crate) enum Change {
     /// It is new, or newer.
     Newer {
         /// The identity of its controlling owner.
-        owner: Option<Arc<str>>,
+        owner: Option<String>,
         /// Whether its spec may be another one than what was known.
         spec: bool,
     },
@@ -53,9 +52,8 @@ impl Cache {
         let key = key_of(resource, &object);
         let owner = owner_of(&object);
         let mut objects = self.write();
-        let place = objects.place(&key);
-        let known = objects.entry(&place).map_or(0, Entry::version);
-        if version <= known.max(objects.gone_at(&place)) {
+        let known = objects.known(&key).map_or(0, Entry::version);
+        if version <= known.max(objects.gone_at(&key)) {
             return Change::None;
         }
         strip(&mut object, resource);
@@ -69,13 +67,8 @@ impl Cache {
                 .pointer("/metadata/generation")
                 .and_then(Value::as_i64),
         };
-        objects.put(
-            place,
-            written,
-            uid,
-            owner,
-            &Packed::new(&object.to_string()),
-        )
+        let text = Packed::new(&object.to_string());
+        objects.put(&key, written, uid, owner.as_deref(), &text)
     }
 
     /// Whether an object is known at a version, or at a newer one.
@@ -85,16 +78,15 @@ impl Cache {
     }
 
     /// Takes an object out that is gone at a version; its controlling owner, if it was known.
-    pub(crate) fn remove(&self, key: &Key, version: u64) -> Option<Arc<str>> {
+    pub(crate) fn remove(&self, key: &Key, version: u64) -> Option<String> {
         let mut objects = self.write();
-        let place = objects.place(key);
-        let known = objects.entry(&place).map_or(0, Entry::version);
+        let known = objects.known(key).map_or(0, Entry::version);
         if version < known {
             return None;
         }
         // Noted also when it was not known: the answer to a write of ours may come later than this.
-        objects.note_gone(&place, version);
-        objects.remove(&place)
+        objects.note_gone(key, version);
+        objects.remove(key)
     }
 
     /// Takes out what is not among `seen`, after everything of a kind was listed at a version; their keys
@@ -104,19 +96,20 @@ impl Cache {
         resource: &Resource,
         seen: &HashSet<Key>,
         version: u64,
-    ) -> Vec<(Key, Option<Arc<str>>)> {
+    ) -> Vec<(Key, Option<String>)> {
         let mut objects = self.write();
         let kind = objects.kind_mut(resource);
         kind.synced = true;
         kind.refused = false;
-        let older = kind.older_than(version).map(|name| Key::at(resource, name));
+        let older = kind
+            .older_than(version)
+            .map(|name| Key::at(resource, &name));
         let mut stale: Vec<Key> = older.filter(|key| !seen.contains(key)).collect();
         stale.sort();
         stale
             .into_iter()
             .map(|key| {
-                let place = objects.place(&key);
-                let owner = objects.remove(&place);
+                let owner = objects.remove(&key);
                 (key, owner)
             })
             .collect()
@@ -157,7 +150,7 @@ impl Cache {
         let objects = self.read();
         let names = objects.kind(resource).into_iter();
         let names = names.flat_map(Kind::names);
-        let mut keys: Vec<Key> = names.map(|name| Key::at(resource, name)).collect();
+        let mut keys: Vec<Key> = names.map(|name| Key::at(resource, &name)).collect();
         drop(objects);
         keys.sort_unstable();
         keys
@@ -183,7 +176,7 @@ impl Cache {
     pub(crate) fn owned_keys(&self, owner: &str, resource: &Resource) -> Vec<Key> {
         let objects = self.read();
         let owned = objects.owned(owner, resource).into_iter();
-        owned.map(|(name, _)| Key::at(resource, name)).collect()
+        owned.map(|(name, _)| Key::at(resource, &name)).collect()
     }
 
     /// Notes that nobody knows what became of a write to what an object owns.
@@ -210,7 +203,7 @@ impl Cache {
     pub(crate) fn key_of_uid(&self, uid: &str) -> Option<Key> {
         let objects = self.read();
         let (kind, name) = objects.of_uid(uid)?;
-        Some(Key::at(&kind.resource, name))
+        Some(Key::at(&kind.resource, &name))
     }
 }
 
@@ -218,11 +211,11 @@ impl Cache {
 fn texts(
     objects: &Objects,
     resource: &Resource,
-    entries: Vec<(&str, &Entry)>,
+    entries: Vec<(String, &Entry)>,
 ) -> Vec<(Key, Packed)> {
     let entries = entries.into_iter();
     entries
-        .map(|(name, entry)| (Key::at(resource, name), objects.text(entry)))
+        .map(|(name, entry)| (Key::at(resource, &name), objects.text(entry)))
         .collect()
 }
 
@@ -269,12 +262,12 @@ pub(crate) fn is_owned(object: &Value, uid: &str) -> bool {
         .any(|owner| owner["uid"] == uid)
 }
 
-fn owner_of(object: &Value) -> Option<Arc<str>> {
+fn owner_of(object: &Value) -> Option<String> {
     let references = object.pointer("/metadata/ownerReferences")?.as_array()?;
     let controller = references
         .iter()
         .find(|reference| reference["controller"] == Value::Bool(true))?;
-    controller["uid"].as_str().map(Arc::from)
+    controller["uid"].as_str().map(str::to_owned)
 }
 
 /// Takes away what no decision reads and what is most of a small object. Objects of routers are replaced as a whole, and

@@ -3,10 +3,12 @@
 
 use super::text::{Family, Histogram, as_float};
 use crate::api::Key;
+use crate::names::ByName;
 use crate::resource::{ROLLOUT, Resource};
 use sluice_argo::api::{RolloutDurationStatus, Time};
 use sluice_argo::event::Event;
-use std::collections::{BTreeMap, BTreeSet};
+use smallvec::SmallVec;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -22,9 +24,11 @@ const PROGRESSION_BOUNDS: [f64; 8] = [30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1_
 const PAUSE_BOUNDS: [f64; 9] = [
     0.0, 60.0, 300.0, 600.0, 1_800.0, 3_600.0, 7_200.0, 14_400.0, 28_800.0,
 ];
-/// How many kinds of events are counted for an object at most. The controller's own are fewer; this is a
-/// bound all the same, since reasons are texts.
+/// How many reasons of events are counted at most, and how many kinds of notifications of an object. The controller's own are fewer;
+/// this is a bound all the same, since reasons are texts.
 const REASONS_MAX: usize = 64;
+/// How many kinds of events most objects have: no more are allocated for.
+const EVENTS_USUAL: usize = 6;
 
 /// What the controller counts.
 #[derive(Debug, Default)]
@@ -32,10 +36,10 @@ pub(crate) struct Metrics(Mutex<Recorded>);
 
 #[derive(Debug, Default)]
 struct Recorded {
-    /// By kind, and by [`Key::place`]: a [`Key`] for each of thousands would be most of it.
-    objects: BTreeMap<Resource, BTreeMap<Box<str>, OfObject>>,
-    /// Reasons of events, each one text for all objects, as long as they are not too many.
-    reasons: BTreeSet<Arc<str>>,
+    /// By kind, and by [`Key::place`].
+    objects: BTreeMap<Resource, ByName<OfObject>>,
+    /// Reasons of events, one text for all objects.
+    reasons: Vec<String>,
     /// By how a rollout ended.
     durations: BTreeMap<String, Durations>,
 }
@@ -44,15 +48,16 @@ struct Recorded {
 struct OfObject {
     looks: Histogram,
     failures: u64,
-    events: Vec<CountedEvent>,
+    events: SmallVec<[CountedEvent; EVENTS_USUAL]>,
     /// Absent before the first notification: few have any.
     notified: Option<Box<Notified>>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 struct CountedEvent {
     warning: bool,
-    reason: Arc<str>,
+    /// The number of its reason.
+    reason: u16,
     count: u32,
 }
 
@@ -75,18 +80,20 @@ struct CountedNotification {
 impl Recorded {
     fn object(&mut self, key: &Key) -> &mut OfObject {
         let objects = self.objects.entry(key.resource.clone()).or_default();
-        objects.entry(key.place().into_boxed_str()).or_default()
+        objects.or_insert_with(&key.place(), OfObject::default).1
     }
 
-    fn reason(&mut self, reason: &str) -> Arc<str> {
-        if let Some(known) = self.reasons.get(reason) {
-            return Arc::clone(known);
-        }
-        let reason: Arc<str> = reason.into();
-        if self.reasons.len() < REASONS_MAX {
-            self.reasons.insert(Arc::clone(&reason));
-        }
-        reason
+    /// The number of a reason, unless there are too many.
+    fn reason(&mut self, reason: &str) -> Option<u16> {
+        let known = self.reasons.iter().position(|known| known == reason);
+        let number = known.or_else(|| {
+            let number = self.reasons.len();
+            (number < REASONS_MAX).then(|| {
+                self.reasons.push(reason.to_owned());
+                number
+            })
+        });
+        number.and_then(|number| u16::try_from(number).ok())
     }
 }
 
@@ -104,7 +111,7 @@ impl Default for OfObject {
         OfObject {
             looks: Histogram::new(&LOOK_BOUNDS),
             failures: 0,
-            events: Vec::new(),
+            events: SmallVec::new(),
             notified: None,
         }
     }
@@ -138,22 +145,21 @@ impl Metrics {
             return;
         }
         let mut recorded = self.lock();
-        let reason = recorded.reason(&event.reason);
+        let Some(reason) = recorded.reason(&event.reason) else {
+            tracing::debug!(%key, reason = event.reason, "too many kinds of events");
+            return;
+        };
         let events = &mut recorded.object(key).events;
         let known = events
-            .iter()
-            .position(|known| known.warning == event.warning && known.reason == reason);
+            .iter_mut()
+            .find(|known| known.warning == event.warning && known.reason == reason);
         match known {
-            Some(at) => events[at].count = events[at].count.saturating_add(1),
-            None if events.len() < REASONS_MAX => {
-                events.reserve_exact(1);
-                events.push(CountedEvent {
-                    warning: event.warning,
-                    reason,
-                    count: 1,
-                });
-            }
-            None => tracing::debug!(%key, reason = event.reason, "too many kinds of events"),
+            Some(known) => known.count = known.count.saturating_add(1),
+            None => events.push(CountedEvent {
+                warning: event.warning,
+                reason,
+                count: 1,
+            }),
         }
     }
 
@@ -225,24 +231,38 @@ impl Metrics {
     /// An object is gone, and what was counted for it.
     pub(crate) fn forget(&self, key: &Key) {
         if let Some(objects) = self.lock().objects.get_mut(&key.resource) {
-            objects.remove(&*key.place());
+            let number = objects.number(&key.place());
+            number.and_then(|number| objects.remove(number));
         }
     }
 
     /// Objects that are gone are forgotten, and so is what was counted for them.
     pub(crate) fn keep_only(&self, is_there: impl Fn(&Key) -> bool) {
         for (resource, objects) in &mut self.lock().objects {
-            objects.retain(|name, _| is_there(&Key::at(resource, name)));
+            let is_gone = |number: &u32| !is_there(&Key::at(resource, &objects.name(*number)));
+            let numbers = objects.iter().map(|(number, _)| number);
+            let gone: Vec<u32> = numbers.filter(is_gone).collect();
+            for number in gone {
+                objects.remove(number);
+            }
         }
     }
 
     /// What was counted for the objects of a kind.
     pub(crate) fn objects(&self, resource: &Resource) -> Vec<Counted> {
         let recorded = self.lock();
-        let objects = recorded.objects.get(resource).into_iter().flatten();
-        objects
-            .map(|(name, object)| Counted(Key::at(resource, name), object.clone()))
-            .collect()
+        let Some(objects) = recorded.objects.get(resource) else {
+            return Vec::new();
+        };
+        let reasons: Arc<[String]> = recorded.reasons.as_slice().into();
+        let counted = objects.iter().map(|(number, object)| Counted {
+            key: Key::at(resource, &objects.name(number)),
+            object: object.clone(),
+            reasons: Arc::clone(&reasons),
+        });
+        let mut counted: Vec<Counted> = counted.collect();
+        counted.sort_unstable_by(|one, other| one.key.cmp(&other.key));
+        counted
     }
 
     /// How long rollouts took.
@@ -252,14 +272,19 @@ impl Metrics {
 }
 
 /// What was counted for an object.
-pub(crate) struct Counted(Key, OfObject);
+pub(crate) struct Counted {
+    key: Key,
+    object: OfObject,
+    /// By the numbers that events have.
+    reasons: Arc<[String]>,
+}
 
 macro_rules! looks {
     ($name:literal, $what:literal) => {
         Family::histogram(
             $name,
             concat!("Seconds that looks at ", $what, " took."),
-            |Counted(key, object), samples| {
+            |Counted { key, object, .. }, samples| {
                 let labels = [("namespace", &*key.namespace), ("name", &*key.name)];
                 samples.put_histogram(&labels, &object.looks);
             },
@@ -272,7 +297,7 @@ macro_rules! failures {
         Family::counter(
             $name,
             concat!("Looks at ", $what, " that failed."),
-            |Counted(key, object), samples| {
+            |Counted { key, object, .. }, samples| {
                 if object.failures > 0 {
                     let labels = [("namespace", &*key.namespace), ("name", &*key.name)];
                     samples.put(&labels, as_float(object.failures));
@@ -320,9 +345,15 @@ pub(crate) const ROLLOUTS: [Family<Counted>; 6] = [
     Family::counter(
         "rollout_events_total",
         "Events of Rollouts.",
-        |Counted(key, object), samples| {
+        |counted, samples| {
+            let Counted {
+                key,
+                object,
+                reasons,
+            } = counted;
             for event in &object.events {
-                let labels = by_reason(key, event.warning, &event.reason);
+                let reason = &reasons[usize::from(event.reason)];
+                let labels = by_reason(key, event.warning, reason);
                 samples.put(&labels, f64::from(event.count));
             }
         },
@@ -330,7 +361,7 @@ pub(crate) const ROLLOUTS: [Family<Counted>; 6] = [
     Family::counter(
         "notification_send_success",
         "Notifications that were sent.",
-        |Counted(key, object), samples| {
+        |Counted { key, object, .. }, samples| {
             let notified = object.notified.iter();
             let notifications = notified.flat_map(|notified| &notified.notifications);
             for counted in notifications.filter(|counted| counted.sent > 0) {
@@ -342,7 +373,7 @@ pub(crate) const ROLLOUTS: [Family<Counted>; 6] = [
     Family::counter(
         "notification_send_error",
         "Notifications that could not be sent.",
-        |Counted(key, object), samples| {
+        |Counted { key, object, .. }, samples| {
             let notified = object.notified.iter();
             let notifications = notified.flat_map(|notified| &notified.notifications);
             for counted in notifications.filter(|counted| counted.failed > 0) {
@@ -354,7 +385,7 @@ pub(crate) const ROLLOUTS: [Family<Counted>; 6] = [
     Family::histogram(
         "notification_send",
         "Seconds that it took to send notifications, tries included.",
-        |Counted(key, object), samples| {
+        |Counted { key, object, .. }, samples| {
             if let Some(notified) = &object.notified {
                 let labels = [("namespace", &*key.namespace), ("name", &*key.name)];
                 samples.put_histogram(&labels, &notified.sending);

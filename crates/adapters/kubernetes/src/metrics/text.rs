@@ -1,6 +1,8 @@
 //! The text that Prometheus scrapes, in its classic format (version 0.0.4): one line a sample, under exactly
 //! the names that are given. It is written in pieces, so that thousands of objects need no large buffer.
 
+use smallvec::SmallVec;
+
 /// The content type of the text.
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -140,8 +142,8 @@ impl Samples<'_> {
 #[derive(Clone, Debug)]
 pub(crate) struct Histogram {
     bounds: &'static [f64],
-    /// One for each bound, and one for what is above all of them.
-    counts: Box<[u64]>,
+    /// One for each bound, and one for what is above all of them. There are few where there are thousands of these.
+    counts: SmallVec<[u64; 6]>,
     sum: f64,
 }
 
@@ -149,7 +151,7 @@ impl Histogram {
     pub(crate) fn new(bounds: &'static [f64]) -> Self {
         Histogram {
             bounds,
-            counts: vec![0; bounds.len() + 1].into_boxed_slice(),
+            counts: SmallVec::from_elem(0, bounds.len() + 1),
             sum: 0.0,
         }
     }
