@@ -223,7 +223,7 @@ impl<A: Api + Clone> Analyst<A> {
             let kind = task.work.into();
             let measured = carry_out(&api, &*source, &run, task, clock).await;
             measurements.finished(&owner, kind, measured);
-            queue.add(owner);
+            queue.add(&owner);
         });
         let of = all.entry(key.clone()).or_default();
         of.under_way.insert(name, handle.abort_handle());

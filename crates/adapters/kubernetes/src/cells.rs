@@ -9,9 +9,14 @@ const NONE: u32 = u32::MAX;
 /// it is used.
 const ROOM_MIN: usize = 256 << 10;
 
+/// For how many there is room in a [roomy] list.
+pub(crate) const fn room<T>() -> usize {
+    ROOM_MIN / size_of::<T>()
+}
+
 /// An empty list of what stays, with room of its own from the first entry on.
 pub(crate) fn roomy<T>() -> Vec<T> {
-    Vec::with_capacity(ROOM_MIN / size_of::<T>())
+    Vec::with_capacity(room::<T>())
 }
 
 /// Texts in cells of `PAYLOAD` bytes, a multiple of 4. Room that was needed once is kept for the texts to come.

@@ -2,7 +2,8 @@
 
 use crate::api::{Api, Key, Reason};
 use crate::metrics::Metrics;
-use serde_json::json;
+use crate::packed::Packed;
+use serde_json::{Value, json};
 use sluice_argo::api::{RolloutDurationStatus, Time};
 use sluice_argo::event::Event;
 use sluice_model::time::Timestamp;
@@ -32,7 +33,8 @@ const MESSAGE_MAX: usize = 1_024;
 /// Where events are put.
 #[derive(Debug)]
 pub(crate) struct Events {
-    lanes: Vec<mpsc::Sender<Box<Recorded>>>,
+    /// Events as the API server gets them: after a rush thousands wait.
+    lanes: Vec<mpsc::Sender<Packed>>,
     dropped: AtomicU64,
     /// The last warning about each object, and when: the same again is not sent for a while.
     warned: Mutex<HashMap<Key, (Event, Timestamp)>>,
@@ -41,17 +43,8 @@ pub(crate) struct Events {
     metrics: Arc<Metrics>,
 }
 
-#[derive(Debug)]
-struct Recorded {
-    about: Key,
-    uid: String,
-    event: Event,
-    at: Timestamp,
-    number: u64,
-}
-
 /// Where events come out.
-pub(crate) struct Outlet(Vec<mpsc::Receiver<Box<Recorded>>>);
+pub(crate) struct Outlet(Vec<mpsc::Receiver<Packed>>);
 
 impl Events {
     pub(crate) fn new(clock: fn() -> Timestamp, metrics: Arc<Metrics>) -> (Self, Outlet) {
@@ -75,14 +68,10 @@ impl Events {
         }
         tracing::info!(%about, reason = event.reason, message = event.message, "event");
         self.metrics.recorded(about, &event);
-        let recorded = Recorded {
-            about: about.clone(),
-            uid: uid.to_owned(),
-            event,
-            at: (self.clock)(),
-            number: self.number.fetch_add(1, Ordering::Relaxed),
-        };
-        if self.lane(about).try_send(Box::new(recorded)).is_err() {
+        let number = self.number.fetch_add(1, Ordering::Relaxed);
+        let object = object(about, uid, &event, (self.clock)(), number);
+        let packed = Packed::new(&object.to_string());
+        if self.lane(about).try_send(packed).is_err() {
             let dropped = self.dropped.fetch_add(1, Ordering::Relaxed) + 1;
             tracing::warn!(dropped, "too many events wait; one is dropped");
         }
@@ -91,7 +80,7 @@ impl Events {
 }
 
 impl Events {
-    fn lane(&self, about: &Key) -> &mpsc::Sender<Box<Recorded>> {
+    fn lane(&self, about: &Key) -> &mpsc::Sender<Packed> {
         let mut hasher = DefaultHasher::new();
         about.hash(&mut hasher);
         let lane = hasher.finish() % LANES as u64;
@@ -124,8 +113,8 @@ impl Outlet {
     /// Sends events until there are no more senders.
     pub(crate) async fn run<A: Api>(self, api: &A) {
         let lanes = self.0.into_iter().map(|mut lane| async move {
-            while let Some(recorded) = lane.recv().await {
-                send(api, &recorded).await;
+            while let Some(packed) = lane.recv().await {
+                send(api, &unpack(&packed)).await;
             }
         });
         futures_util::future::join_all(lanes).await;
@@ -133,11 +122,11 @@ impl Outlet {
 }
 
 /// Sends an event, again if the server is away or has too much to do: what it tells of does not happen twice.
-async fn send<A: Api>(api: &A, recorded: &Recorded) {
-    let object = object(recorded);
+async fn send<A: Api>(api: &A, object: &Value) {
+    let namespace = object["metadata"]["namespace"].as_str();
     let mut wait = RETRY_AFTER;
     for tries_left in (0..TRIES).rev() {
-        let cause = match api.record(&recorded.about.namespace, &object).await {
+        let cause = match api.record(namespace.unwrap_or_default(), object).await {
             Ok(()) => return,
             // By a try whose answer was lost: the name is used once.
             Err(cause) if cause.reason == Reason::AlreadyExists => return,
@@ -145,7 +134,8 @@ async fn send<A: Api>(api: &A, recorded: &Recorded) {
         };
         let may_pass = matches!(cause.reason, Reason::Unavailable | Reason::TooManyRequests);
         if !may_pass || tries_left == 0 {
-            tracing::warn!(about = %recorded.about, %cause, "an event was not taken");
+            let about = &object["involvedObject"];
+            tracing::warn!(%about, %cause, "an event was not taken");
             return;
         }
         let asked = cause.retry_after.unwrap_or_default().min(RETRY_MAX);
@@ -160,24 +150,27 @@ impl Outlet {
     pub(crate) fn recorded(&mut self) -> Vec<String> {
         let lanes = self.0.iter_mut();
         let events = lanes.flat_map(|lane| std::iter::from_fn(|| lane.try_recv().ok()));
-        let mut events: Vec<Box<Recorded>> = events.collect();
-        events.sort_by_key(|recorded| recorded.number);
-        events
-            .into_iter()
-            .map(|recorded| recorded.event.message)
+        let mut events: Vec<Value> = events.map(|packed| unpack(&packed)).collect();
+        // The same time, and rising numbers.
+        let end = |event: &Value| {
+            let name = event["metadata"]["name"].as_str().unwrap_or_default();
+            name.rsplit('.').next().unwrap_or_default().to_owned()
+        };
+        events.sort_by_key(end);
+        let messages = events.iter().map(|event| event["message"].as_str());
+        messages
+            .map(|message| message.unwrap_or_default().to_owned())
             .collect()
     }
 }
 
-fn object(recorded: &Recorded) -> serde_json::Value {
-    let Recorded {
-        about,
-        uid,
-        event,
-        at,
-        number,
-    } = recorded;
-    let time = Time(*at).to_string();
+fn unpack(packed: &Packed) -> Value {
+    serde_json::from_slice(&packed.text()).expect("what was written here can be read")
+}
+
+/// An event as the API server gets it.
+fn object(about: &Key, uid: &str, event: &Event, at: Timestamp, number: u64) -> Value {
+    let time = Time(at).to_string();
     let message: String = event.message.chars().take(MESSAGE_MAX).collect();
     json!({
         "apiVersion": "v1",

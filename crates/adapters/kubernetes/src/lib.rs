@@ -27,6 +27,7 @@ mod measure;
 mod metrics;
 mod names;
 mod notify;
+mod packed;
 mod pods;
 mod queue;
 mod reconcile;

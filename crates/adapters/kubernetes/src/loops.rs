@@ -269,33 +269,33 @@ impl<A: Api + Feed + Clone> Loops<A> {
             if seen.spec {
                 self.refer(&seen.key);
             }
-            self.queue.add(seen.key.clone());
+            self.queue.add(&seen.key);
             return;
         }
         if OF_NOTIFICATIONS.contains(&seen.key.resource) {
             let notifier = self.notifier.iter();
             for rollout in notifier.flat_map(|notifier| notifier.concerned(&self.cache, &seen.key))
             {
-                self.queue.add(rollout);
+                self.queue.add(&rollout);
             }
             return;
         }
         if seen.key.resource == ANALYSIS_RUN || seen.key.resource == EXPERIMENT {
-            self.queue.add(seen.key.clone());
+            self.queue.add(&seen.key);
         }
         if let Some(owner) = seen
             .owner
             .as_ref()
             .and_then(|uid| self.cache.key_of_uid(uid))
         {
-            self.queue.add(owner);
+            self.queue.add(&owner);
         }
         let rollouts = self.references.of(&seen.key);
         if rollouts.is_empty() && release::has_marks(&seen.key.resource) {
-            self.queue.add(seen.key.clone());
+            self.queue.add(&seen.key);
         }
         for rollout in rollouts {
-            self.queue.add(rollout);
+            self.queue.add(&rollout);
         }
     }
 
@@ -304,7 +304,7 @@ impl<A: Api + Feed + Clone> Loops<A> {
         let mut named = Vec::new();
         let rollout = self.cache.get::<Rollout>(key);
         for rival in self.selectors.note(key, rollout.as_ref()) {
-            self.queue.add(rival);
+            self.queue.add(&rival);
         }
         if let Some(rollout) = rollout {
             named = routing::named(&rollout, &self.scope.routers);
@@ -321,7 +321,7 @@ impl<A: Api + Feed + Clone> Loops<A> {
         }
         for given_up in self.references.note(key, &named) {
             if release::has_marks(&given_up.resource) {
-                self.queue.add(given_up);
+                self.queue.add(&given_up);
             }
         }
     }

@@ -4,7 +4,7 @@
 //! of its own: names and texts lie in [cells](crate::cells), and the rest in a few long lists.
 
 use crate::api::Key;
-use crate::cells::{Cells, Stored, roomy};
+use crate::cells::{Cells, Stored, room, roomy};
 use crate::resource::Resource;
 use hashbrown::HashTable;
 use std::hash::{BuildHasher, RandomState};
@@ -92,6 +92,13 @@ impl<T> ByName<T> {
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
         let things = (0..).zip(&self.things);
         things.filter_map(|(number, named)| Some((number, &named.as_ref()?.thing)))
+    }
+
+    /// Gives the room back that more things needed than are there now, once nothing is.
+    pub(crate) fn give_back(&mut self) {
+        if self.len() == 0 && self.things.capacity() > room::<Option<Named<T>>>() {
+            *self = ByName::default();
+        }
     }
 
     /// The number of what has a name, and the thing itself; made when nothing has it.
@@ -241,9 +248,19 @@ impl<T> ByKey<T> {
         self.things.get(self.number(key)?)
     }
 
-    /// What has a number, to be changed.
+    /// What has a number.
+    pub(crate) fn get(&self, number: u32) -> Option<&T> {
+        self.things.get(number)
+    }
+
+    /// The same, to be changed.
     pub(crate) fn get_mut(&mut self, number: u32) -> Option<&mut T> {
         self.things.get_mut(number)
+    }
+
+    /// Gives the room back that more things needed than are there now, once nothing is.
+    pub(crate) fn give_back(&mut self) {
+        self.things.give_back();
     }
 
     /// The key of what has a number.
@@ -267,6 +284,14 @@ impl<T> ByKey<T> {
     /// Takes out what has a number.
     pub(crate) fn remove(&mut self, number: u32) -> Option<T> {
         self.things.remove(number)
+    }
+}
+
+#[cfg(test)]
+impl<T> ByKey<T> {
+    /// For how many things there is room.
+    pub(crate) fn room(&self) -> usize {
+        self.things.things.capacity()
     }
 }
 

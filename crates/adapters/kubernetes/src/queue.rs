@@ -2,9 +2,9 @@
 
 use crate::api::Key;
 use crate::metrics::{QueueCounts, QueueState};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
-use std::hash::Hash;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use crate::names::ByKey;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -29,25 +29,47 @@ pub(crate) struct Queue {
     changed: Notify,
 }
 
+/// Objects are meant by their numbers: in a rush there are thousands.
 #[derive(Debug, Default)]
 struct State {
-    ready: VecDeque<Arc<Key>>,
-    /// What is in `ready`, and since when.
-    queued: HashMap<Arc<Key>, Instant>,
-    /// What is being looked at, and since when.
-    running: HashMap<Key, Instant>,
-    /// Asked for while it was being looked at.
-    again: HashSet<Key>,
+    /// What is to be looked at, now or later, or has failed or been written of late.
+    objects: ByKey<Waiting>,
+    /// What is to be looked at now.
+    ready: VecDeque<u32>,
+    /// What is being looked at.
+    running: Vec<u32>,
     /// What waits for its time, each once.
-    delayed: BTreeSet<(Instant, Arc<Key>)>,
-    /// The time for which a key is in `delayed`.
-    due: HashMap<Arc<Key>, Instant>,
-    /// How often in a row looking at it failed.
-    failures: HashMap<Key, u32>,
-    /// How often in a row something was written.
-    repeats: HashMap<Key, u32>,
+    delayed: BTreeSet<(Instant, u32)>,
     /// What happened to objects of each kind.
     counts: BTreeMap<&'static str, QueueCounts>,
+}
+
+/// What is known here of an object.
+#[derive(Debug)]
+struct Waiting {
+    /// The queue in which metrics count it.
+    queue: &'static str,
+    turn: Turn,
+    /// The time for which it is in `delayed`.
+    due: Option<Instant>,
+    /// How often in a row looking at it failed.
+    failures: u32,
+    /// How often in a row something was written.
+    repeats: u32,
+}
+
+/// Whether an object is being looked at, or is to be now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    None,
+    /// It is in `ready`, since then.
+    Ready(Instant),
+    /// It is being looked at.
+    Running {
+        since: Instant,
+        /// It was asked for meanwhile.
+        again: bool,
+    },
 }
 
 /// How looking at an object ended.
@@ -67,9 +89,10 @@ impl Queue {
     }
 
     /// Asks for an object to be looked at now.
-    pub(crate) fn add(&self, key: Key) {
+    pub(crate) fn add(&self, key: &Key) {
         let mut state = self.lock();
-        state.add(key);
+        let number = state.number(key);
+        state.add(number);
         drop(state);
         self.changed.notify_one();
     }
@@ -78,16 +101,10 @@ impl Queue {
     #[must_use]
     pub(crate) fn oldest(&self) -> Option<(Key, Duration)> {
         let state = self.lock();
-        let waiting = state.ready.front().and_then(|key| {
-            let since = state.queued.get(key)?;
-            Some((&**key, since))
-        });
-        let oldest = state
-            .running
-            .iter()
-            .chain(waiting)
-            .min_by_key(|(_, since)| **since);
-        oldest.map(|(key, since)| (key.clone(), since.elapsed()))
+        let numbers = state.running.iter().chain(state.ready.front());
+        let since = numbers.filter_map(|number| Some((state.since(*number)?, *number)));
+        let (since, number) = since.min()?;
+        Some((state.objects.key(number)?, since.elapsed()))
     }
 
     /// What is in the queue, and what went through it, by kind.
@@ -95,15 +112,19 @@ impl Queue {
     pub(crate) fn states(&self) -> Vec<QueueState> {
         let state = self.lock();
         let now = Instant::now();
+        let of_kind = |name: &str, number: &u32| {
+            let object = state.objects.get(*number);
+            object.is_some_and(|object| object.queue == name)
+        };
         let states = state.counts.iter().map(|(name, counts)| {
-            let of_kind = |key: &&Key| queue_name(key) == *name;
-            let running = state.running.iter().filter(|(key, _)| of_kind(key));
-            let running = running.map(|(_, since)| now.duration_since(*since));
+            let running = state.running.iter().filter(|number| of_kind(name, number));
+            let running = running.filter_map(|number| state.since(*number));
+            let ready = state.ready.iter().filter(|number| of_kind(name, number));
             QueueState::new(
                 name,
                 counts.clone(),
-                state.queued.keys().filter(|key| of_kind(&&***key)).count(),
-                running.collect(),
+                ready.count(),
+                running.map(|since| now.duration_since(since)).collect(),
             )
         });
         states.collect()
@@ -140,24 +161,22 @@ impl Queue {
     /// Says how looking at an object ended.
     pub(crate) fn finish(&self, key: &Key, outcome: Outcome) {
         let mut state = self.lock();
-        if let Some(since) = state.running.remove(key) {
-            let counts = state.counts.entry(queue_name(key)).or_default();
-            counts.worked(since.elapsed());
-        }
-        let again = state.again.remove(key);
+        let now = Instant::now();
+        let number = state.number(key);
+        let Some(object) = state.objects.get_mut(number) else {
+            return;
+        };
+        let turn = std::mem::replace(&mut object.turn, Turn::None);
+        let again = matches!(turn, Turn::Running { again: true, .. });
         let wait = match outcome {
             Outcome::Done(wait) => {
-                state.failures.remove(key);
-                state.repeats.remove(key);
-                give_back(&mut state.failures);
-                give_back(&mut state.repeats);
+                (object.failures, object.repeats) = (0, 0);
                 if again { Some(Duration::ZERO) } else { wait }
             }
             Outcome::Again => {
-                state.failures.remove(key);
-                let repeats = state.repeats.entry(key.clone()).or_default();
-                *repeats = repeats.saturating_add(1);
-                if *repeats > REPEATS_MAX {
+                object.failures = 0;
+                object.repeats = object.repeats.saturating_add(1);
+                if object.repeats > REPEATS_MAX {
                     tracing::warn!(%key, "it is written again and again; this slows down");
                     Some(REPEAT_PAUSE)
                 } else {
@@ -166,19 +185,24 @@ impl Queue {
             }
             // What happened meanwhile does not end the wait: it would be a hot loop.
             Outcome::Failed(least) => {
-                let failures = state.failures.entry(key.clone()).or_default();
-                *failures = failures.saturating_add(1);
-                let doubled = BACKOFF_MIN * 2_u32.saturating_pow((*failures - 1).min(16));
+                object.failures = object.failures.saturating_add(1);
+                let doubled = BACKOFF_MIN * 2_u32.saturating_pow((object.failures - 1).min(16));
                 Some(doubled.min(BACKOFF_MAX).max(least.unwrap_or_default()))
             }
         };
+        let queue = object.queue;
+        if let Turn::Running { since, .. } = turn {
+            state.running.retain(|other| *other != number);
+            let counts = state.counts.entry(queue).or_default();
+            counts.worked(now.duration_since(since));
+        }
         if matches!(outcome, Outcome::Failed(_)) {
-            state.counts.entry(queue_name(key)).or_default().retried();
+            state.counts.entry(queue).or_default().retried();
         }
         match wait {
-            Some(Duration::ZERO) => state.add(key.clone()),
-            Some(wait) => state.delay(key.clone(), Instant::now() + wait),
-            None => {}
+            Some(Duration::ZERO) => state.add(number),
+            Some(wait) => state.delay(number, now + wait),
+            None => state.forget(number),
         }
         drop(state);
         self.changed.notify_one();
@@ -186,66 +210,96 @@ impl Queue {
 }
 
 impl State {
-    fn add(&mut self, key: Key) {
-        if self.running.contains_key(&key) {
-            self.again.insert(key);
-        } else if !self.queued.contains_key(&key) {
-            self.counts.entry(queue_name(&key)).or_default().added();
-            let key = self.hasten(&key).unwrap_or_else(|| Arc::new(key));
-            self.queued.insert(Arc::clone(&key), Instant::now());
-            self.ready.push_back(key);
+    /// The number of an object, given when it has none.
+    fn number(&mut self, key: &Key) -> u32 {
+        let waiting = || Waiting {
+            queue: queue_name(key),
+            turn: Turn::None,
+            due: None,
+            failures: 0,
+            repeats: 0,
+        };
+        self.objects.or_insert_with(key, waiting).0
+    }
+
+    /// Since when an object is to be looked at, or is being looked at.
+    fn since(&self, number: u32) -> Option<Instant> {
+        match self.objects.get(number)?.turn {
+            Turn::None => None,
+            Turn::Ready(since) | Turn::Running { since, .. } => Some(since),
         }
     }
 
-    fn delay(&mut self, key: Key, due: Instant) {
-        let earlier = self.due.get(&key).is_some_and(|known| *known <= due);
-        if !earlier && !self.queued.contains_key(&key) {
-            let key = self.hasten(&key).unwrap_or_else(|| Arc::new(key));
-            self.due.insert(Arc::clone(&key), due);
-            self.delayed.insert((due, key));
-        }
-    }
-
-    /// Ends the wait of a key, if it waits.
-    fn hasten(&mut self, key: &Key) -> Option<Arc<Key>> {
-        let (key, due) = self.due.remove_entry(key)?;
-        give_back(&mut self.due);
-        let waiting = (due, key);
-        self.delayed.remove(&waiting);
-        Some(waiting.1)
-    }
-
-    fn wake(&mut self, now: Instant) {
-        while self.delayed.first().is_some_and(|(due, _)| *due <= now) {
-            if let Some((_, key)) = self.delayed.pop_first() {
-                self.due.remove(&key);
-                give_back(&mut self.due);
-                self.add(Arc::unwrap_or_clone(key));
+    fn add(&mut self, number: u32) {
+        let Some(object) = self.objects.get_mut(number) else {
+            return;
+        };
+        match &mut object.turn {
+            Turn::Running { again, .. } => *again = true,
+            Turn::Ready(_) => {}
+            Turn::None => {
+                object.turn = Turn::Ready(Instant::now());
+                if let Some(due) = object.due.take() {
+                    self.delayed.remove(&(due, number));
+                }
+                self.counts.entry(object.queue).or_default().added();
+                self.ready.push_back(number);
             }
         }
     }
 
+    /// An object waits until a time, or an earlier one for which it waits already.
+    fn delay(&mut self, number: u32, due: Instant) {
+        let Some(object) = self.objects.get_mut(number) else {
+            return;
+        };
+        if object.turn != Turn::None || object.due.is_some_and(|known| known <= due) {
+            return;
+        }
+        if let Some(later) = object.due.replace(due) {
+            self.delayed.remove(&(later, number));
+        }
+        self.delayed.insert((due, number));
+    }
+
+    /// Forgets an object that nobody waits for.
+    fn forget(&mut self, number: u32) {
+        let object = self.objects.get(number);
+        let is_idle = |object: &Waiting| object.turn == Turn::None && object.due.is_none();
+        if object.is_some_and(is_idle) {
+            self.objects.remove(number);
+            self.objects.give_back();
+        }
+    }
+
+    fn wake(&mut self, now: Instant) {
+        while let Some((due, number)) = self.delayed.first().copied().filter(|(due, _)| *due <= now)
+        {
+            self.delayed.remove(&(due, number));
+            if let Some(object) = self.objects.get_mut(number) {
+                object.due = None;
+            }
+            self.add(number);
+        }
+    }
+
     fn take(&mut self) -> Option<Key> {
-        let key = self.ready.pop_front()?;
+        let number = self.ready.pop_front()?;
         if self.ready.is_empty() && self.ready.capacity() > 2 * IDLE_CAPACITY {
             self.ready.shrink_to(IDLE_CAPACITY);
         }
         let now = Instant::now();
-        if let Some(since) = self.queued.remove(&key) {
-            give_back(&mut self.queued);
-            let counts = self.counts.entry(queue_name(&key)).or_default();
+        let object = self.objects.get_mut(number)?;
+        let turn = Turn::Running {
+            since: now,
+            again: false,
+        };
+        if let Turn::Ready(since) = std::mem::replace(&mut object.turn, turn) {
+            let counts = self.counts.entry(object.queue).or_default();
             counts.waited(now.duration_since(since));
         }
-        let key = Arc::unwrap_or_clone(key);
-        self.running.insert(key.clone(), now);
-        Some(key)
-    }
-}
-
-/// Gives the places back that a rush needed.
-fn give_back<K: Eq + Hash, V>(places: &mut HashMap<K, V>) {
-    if places.len() < IDLE_CAPACITY / 2 && places.capacity() > 2 * IDLE_CAPACITY {
-        places.shrink_to(IDLE_CAPACITY);
+        self.running.push(number);
+        self.objects.key(number)
     }
 }
 
@@ -269,7 +323,7 @@ mod tests {
     /// The wait until an object is looked at again, after these looks in a row.
     async fn wait_after(outcomes: &[Outcome]) -> Duration {
         let queue = Queue::default();
-        queue.add(Key::new(ROLLOUT, "shop", "web"));
+        queue.add(&Key::new(ROLLOUT, "shop", "web"));
         for outcome in outcomes {
             let key = queue.next().await;
             queue.finish(&key, *outcome);
@@ -282,10 +336,10 @@ mod tests {
     /// The places of a rush were kept: megabytes after thousands of Rollouts at once.
     #[tokio::test(start_paused = true)]
     async fn after_a_rush_there_is_no_more_room_than_is_needed() {
-        let rush = 20 * IDLE_CAPACITY;
+        let rush = 40 * IDLE_CAPACITY;
         let queue = Queue::default();
         for number in 0..rush {
-            queue.add(Key::new(ROLLOUT, "shop", &format!("web-{number}")));
+            queue.add(&Key::new(ROLLOUT, "shop", &format!("web-{number}")));
         }
         let waits = Outcome::Done(Some(Duration::from_secs(1)));
         for outcome in [
@@ -300,17 +354,8 @@ mod tests {
             }
         }
         let state = queue.lock();
-        let rooms = [
-            state.ready.capacity(),
-            state.queued.capacity(),
-            state.due.capacity(),
-            state.failures.capacity(),
-            state.repeats.capacity(),
-        ];
-        assert!(
-            rooms.iter().all(|room| *room <= 2 * IDLE_CAPACITY),
-            "{rooms:?}"
-        );
+        assert!(state.ready.capacity() <= 2 * IDLE_CAPACITY);
+        assert_eq!(state.objects.room(), 0);
     }
 
     /// A rollout of several writes whose next one met somebody else's waited as after as many failures.
@@ -335,7 +380,7 @@ mod tests {
         let queue = Queue::default();
         let waits = [600, 500, 550, 30].map(Duration::from_secs);
         for wait in waits {
-            queue.add(Key::new(ROLLOUT, "shop", "web"));
+            queue.add(&Key::new(ROLLOUT, "shop", "web"));
             let key = queue.next().await;
             queue.finish(&key, Outcome::Done(Some(wait)));
             assert_eq!(queue.lock().delayed.len(), 1);
@@ -345,7 +390,8 @@ mod tests {
         assert_eq!(begun.elapsed(), waits[3]);
         queue.finish(&key, Outcome::Done(None));
         let state = queue.lock();
-        assert!(state.delayed.is_empty() && state.due.is_empty());
+        assert!(state.delayed.is_empty());
+        assert_eq!(state.objects.number(&key), None, "it is forgotten");
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,16 +1,15 @@
 //! What is known of the cluster: the newest version of each watched object, by name and by owner.
 //!
-//! Objects are kept as text, without the fields that no decision reads, [packed](packed) and in [cells](crate::cells), and are parsed where they are
+//! Objects are kept as text, without the fields that no decision reads, [packed](crate::packed) and in [cells](crate::cells), and are parsed where they are
 //! needed: a reconcile reads a handful of them, and thousands lie still. What the controller wrote itself is
 //! put in at once, so that it never decides on a world before its own last write.
 
 mod objects;
-mod packed;
 
 use crate::api::Key;
+use crate::packed::Packed;
 use crate::resource::{ANALYSIS_RUN, EXPERIMENT, REPLICA_SET, ROLLOUT, Resource};
 use objects::{Entry, Kind, Objects, Written};
-use packed::Packed;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::HashSet;

@@ -1,10 +1,11 @@
 //! The objects themselves, each once, and who owns which. There are thousands, so it counts what each of them takes: where one is
 //! meant, it is by two numbers.
 
-use super::{Change, packed::Packed};
+use super::Change;
 use crate::api::Key;
 use crate::cells::{Cells, Stored};
 use crate::names::{ByKey, ByName};
+use crate::packed::Packed;
 use crate::resource::{REPLICA_SET, Resource};
 use std::collections::{HashSet, VecDeque};
 

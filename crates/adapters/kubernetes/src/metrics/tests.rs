@@ -329,9 +329,9 @@ async fn the_queue_is_told_by_kind() {
     let known = Known::default();
     let rollout = |name: &str| Key::new(ROLLOUT, "shop", name);
     for name in ["a", "b", "a"] {
-        known.queue.add(rollout(name));
+        known.queue.add(&rollout(name));
     }
-    known.queue.add(Key::new(ANALYSIS_RUN, "shop", "run"));
+    known.queue.add(&Key::new(ANALYSIS_RUN, "shop", "run"));
     tokio::time::advance(Duration::from_secs(3)).await;
     known.queue.next().await;
     tokio::time::advance(Duration::from_secs(2)).await;

@@ -69,7 +69,7 @@ impl Notifier {
         tell(post.events, posted, &error.cause);
         if let Some(key) = &due.key {
             self.failing.note(about, key, (post.clock)());
-            post.queue.add(about.clone());
+            post.queue.add(about);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Objects as text, packed: thousands lie still while a few are read.
+//! Objects as text, packed: thousands lie still, or wait to be sent, while a few are read.
 //!
 //! Most of an object's text is the same in all of them: names of fields, usual values, sentences of conditions. So each is packed
 //! (Zstandard, RFC 8878) with the text of typical objects as its dictionary, to a quarter or less. That costs some microseconds, and parsing
@@ -32,15 +32,15 @@ thread_local! {
 
 /// A text that takes less memory than it is long.
 #[derive(Debug)]
-pub(super) struct Packed {
-    pub(super) bytes: Vec<u8>,
+pub(crate) struct Packed {
+    pub(crate) bytes: Vec<u8>,
     /// Bytes of the text itself.
-    pub(super) length: usize,
+    pub(crate) length: usize,
 }
 
 impl Packed {
     /// Packs a text.
-    pub(super) fn new(text: &str) -> Self {
+    pub(crate) fn new(text: &str) -> Self {
         let packed = COMPRESSOR.with_borrow_mut(|packer| packer.compress(text.as_bytes()));
         Packed {
             bytes: packed.expect("there is room for what it makes"),
@@ -49,7 +49,7 @@ impl Packed {
     }
 
     /// The text.
-    pub(super) fn text(&self) -> Vec<u8> {
+    pub(crate) fn text(&self) -> Vec<u8> {
         let text =
             DECOMPRESSOR.with_borrow_mut(|unpacker| unpacker.decompress(&self.bytes, self.length));
         text.expect("what was packed here is whole")
