@@ -5,8 +5,8 @@
 
 /// No cell.
 const NONE: u32 = u32::MAX;
-/// Bytes of room that is made first: so much lies apart from what comes and goes, and grows where it lies. It takes no memory before
-/// it is used.
+/// Bytes of room that is made first. A general allocator takes so much from the system apart from what comes and goes, as long as nothing
+/// as large came and went (mallopt(3), `M_MMAP_THRESHOLD`). It takes no memory before it is used.
 const ROOM_MIN: usize = 256 << 10;
 
 /// For how many there is room in a [roomy] list.
@@ -19,7 +19,7 @@ pub(crate) fn roomy<T>() -> Vec<T> {
     Vec::with_capacity(room::<T>())
 }
 
-/// Texts in cells of `PAYLOAD` bytes, a multiple of 4. Room that was needed once is kept for the texts to come.
+/// Texts in cells of `PAYLOAD` bytes, best a multiple of 4. Room that was needed once is kept for the texts to come.
 #[derive(Debug)]
 pub(crate) struct Cells<const PAYLOAD: usize> {
     cells: Vec<Cell<PAYLOAD>>,
@@ -36,6 +36,7 @@ struct Cell<const PAYLOAD: usize> {
 
 /// A text that lies in cells. Whoever has it gives it back to [`Cells::remove`].
 #[derive(Debug)]
+#[must_use = "its cells are taken until it is given back"]
 pub(crate) struct Stored {
     first: u32,
     bytes: u32,

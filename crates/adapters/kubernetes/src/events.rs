@@ -135,7 +135,10 @@ async fn send<A: Api>(api: &A, object: &Value) {
         let may_pass = matches!(cause.reason, Reason::Unavailable | Reason::TooManyRequests);
         if !may_pass || tries_left == 0 {
             let about = &object["involvedObject"];
-            tracing::warn!(%about, %cause, "an event was not taken");
+            let about = ["kind", "namespace", "name"]
+                .map(|field| about[field].as_str().unwrap_or_default());
+            let [kind, namespace, name] = about;
+            tracing::warn!(about = %format_args!("{kind} {namespace}/{name}"), %cause, "an event was not taken");
             return;
         }
         let asked = cause.retry_after.unwrap_or_default().min(RETRY_MAX);

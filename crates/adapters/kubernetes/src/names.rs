@@ -1,7 +1,7 @@
 //! Things by their names: thousands of them, which stay for days.
 //!
-//! Each has a number as long as it is there, so that others can refer to it without its name. Nothing in here is a piece of memory
-//! of its own: names and texts lie in [cells](crate::cells), and the rest in a few long lists.
+//! Each has a number as long as it is there, so that others can refer to it without its name; who keeps a number gives it up with
+//! what has it. No name or text is a piece of memory of its own: they lie in [cells](crate::cells), and the rest in a few long lists.
 
 use crate::api::Key;
 use crate::cells::{Cells, Stored, room, roomy};
@@ -79,7 +79,9 @@ impl<T> ByName<T> {
 
     /// The name of what has a number; empty when nothing has it.
     pub(crate) fn name(&self, number: u32) -> String {
-        let name = self.named(number).map(|named| self.names.get(&named.name));
+        let named = self.named(number);
+        debug_assert!(named.is_some(), "{number} was given up");
+        let name = named.map(|named| self.names.get(&named.name));
         String::from_utf8(name.unwrap_or_default()).expect("it was a text when it was put in")
     }
 
@@ -94,7 +96,7 @@ impl<T> ByName<T> {
         things.filter_map(|(number, named)| Some((number, &named.as_ref()?.thing)))
     }
 
-    /// Gives the room back that more things needed than are there now, once nothing is.
+    /// Once nothing is left, gives back the room that many things needed.
     pub(crate) fn give_back(&mut self) {
         if self.len() == 0 && self.things.capacity() > room::<Option<Named<T>>>() {
             *self = ByName::default();
@@ -258,7 +260,7 @@ impl<T> ByKey<T> {
         self.things.get_mut(number)
     }
 
-    /// Gives the room back that more things needed than are there now, once nothing is.
+    /// Once nothing is left, gives back the room that many things needed.
     pub(crate) fn give_back(&mut self) {
         self.things.give_back();
     }

@@ -16,11 +16,10 @@ const BACKOFF_MAX: Duration = Duration::from_secs(30);
 
 /// How often in a row an object is looked at at once because something was written.
 const REPEATS_MAX: u32 = 20;
-/// For how many objects there is always room. After a rush, thousands of places are kept no longer than they are used.
-const IDLE_CAPACITY: usize = 256;
-
 /// The wait beyond that.
 const REPEAT_PAUSE: Duration = Duration::from_secs(1);
+/// For how many objects that are to be looked at there is always room: more is given back after a rush.
+const IDLE_CAPACITY: usize = 256;
 
 /// What is to be looked at.
 #[derive(Debug, Default)]
@@ -61,7 +60,8 @@ struct Waiting {
 /// Whether an object is being looked at, or is to be now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Turn {
-    None,
+    /// Neither.
+    Idle,
     /// It is in `ready`, since then.
     Ready(Instant),
     /// It is being looked at.
@@ -158,16 +158,20 @@ impl Queue {
         }
     }
 
-    /// Says how looking at an object ended.
+    /// Says how looking at an object ended that [`Self::next`] gave.
     pub(crate) fn finish(&self, key: &Key, outcome: Outcome) {
         let mut state = self.lock();
         let now = Instant::now();
-        let number = state.number(key);
+        let Some(number) = state.objects.number(key) else {
+            return;
+        };
         let Some(object) = state.objects.get_mut(number) else {
             return;
         };
-        let turn = std::mem::replace(&mut object.turn, Turn::None);
-        let again = matches!(turn, Turn::Running { again: true, .. });
+        let Turn::Running { since, again } = object.turn else {
+            return;
+        };
+        object.turn = Turn::Idle;
         let wait = match outcome {
             Outcome::Done(wait) => {
                 (object.failures, object.repeats) = (0, 0);
@@ -191,13 +195,11 @@ impl Queue {
             }
         };
         let queue = object.queue;
-        if let Turn::Running { since, .. } = turn {
-            state.running.retain(|other| *other != number);
-            let counts = state.counts.entry(queue).or_default();
-            counts.worked(now.duration_since(since));
-        }
+        state.running.retain(|other| *other != number);
+        let counts = state.counts.entry(queue).or_default();
+        counts.worked(now.duration_since(since));
         if matches!(outcome, Outcome::Failed(_)) {
-            state.counts.entry(queue).or_default().retried();
+            counts.retried();
         }
         match wait {
             Some(Duration::ZERO) => state.add(number),
@@ -214,7 +216,7 @@ impl State {
     fn number(&mut self, key: &Key) -> u32 {
         let waiting = || Waiting {
             queue: queue_name(key),
-            turn: Turn::None,
+            turn: Turn::Idle,
             due: None,
             failures: 0,
             repeats: 0,
@@ -225,7 +227,7 @@ impl State {
     /// Since when an object is to be looked at, or is being looked at.
     fn since(&self, number: u32) -> Option<Instant> {
         match self.objects.get(number)?.turn {
-            Turn::None => None,
+            Turn::Idle => None,
             Turn::Ready(since) | Turn::Running { since, .. } => Some(since),
         }
     }
@@ -237,7 +239,7 @@ impl State {
         match &mut object.turn {
             Turn::Running { again, .. } => *again = true,
             Turn::Ready(_) => {}
-            Turn::None => {
+            Turn::Idle => {
                 object.turn = Turn::Ready(Instant::now());
                 if let Some(due) = object.due.take() {
                     self.delayed.remove(&(due, number));
@@ -253,7 +255,7 @@ impl State {
         let Some(object) = self.objects.get_mut(number) else {
             return;
         };
-        if object.turn != Turn::None || object.due.is_some_and(|known| known <= due) {
+        if object.turn != Turn::Idle || object.due.is_some_and(|known| known <= due) {
             return;
         }
         if let Some(later) = object.due.replace(due) {
@@ -265,7 +267,7 @@ impl State {
     /// Forgets an object that nobody waits for.
     fn forget(&mut self, number: u32) {
         let object = self.objects.get(number);
-        let is_idle = |object: &Waiting| object.turn == Turn::None && object.due.is_none();
+        let is_idle = |object: &Waiting| object.turn == Turn::Idle && object.due.is_none();
         if object.is_some_and(is_idle) {
             self.objects.remove(number);
             self.objects.give_back();
@@ -372,6 +374,17 @@ mod tests {
         assert_eq!(wait_after(&looks).await, Duration::ZERO);
         looks.push(failed);
         assert_eq!(wait_after(&looks).await, first, "a good look between");
+    }
+
+    /// Its number would be given to another one that is then looked at twice at a time.
+    #[tokio::test(start_paused = true)]
+    async fn who_is_not_looked_at_cannot_be_finished() {
+        let queue = Queue::default();
+        let keys = ["web", "api"].map(|name| Key::new(ROLLOUT, "shop", name));
+        queue.add(&keys[0]);
+        queue.finish(&keys[0], Outcome::Done(None));
+        queue.add(&keys[1]);
+        assert_eq!([queue.next().await, queue.next().await], keys);
     }
 
     /// Each look left its time behind until that was over: thousands of Rollouts' looks at a deadline in ten minutes.

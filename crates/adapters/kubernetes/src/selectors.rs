@@ -4,10 +4,10 @@
 use crate::api::Key;
 use crate::names::TextsByName;
 use crate::resource::ROLLOUT;
-use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sluice_argo::api::{LabelSelector, Rollout};
+use smallvec::SmallVec;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -31,7 +31,7 @@ struct Known {
 
 /// The numbers of Rollouts by labels, which are hashes: of two labels they may be the same.
 #[derive(Debug, Default)]
-struct Index(HashTable<(u64, u32)>);
+struct Index(HashMap<u64, SmallVec<[u32; 2]>>);
 
 /// The pods of a Rollout, and how it finds them.
 #[derive(Debug, Serialize, Deserialize)]
@@ -155,21 +155,21 @@ impl Known {
 
 impl Index {
     fn insert(&mut self, label: u64, number: u32) {
-        self.0
-            .insert_unique(label, (label, number), |(label, _)| *label);
+        self.0.entry(label).or_default().push(number);
     }
 
     fn remove(&mut self, label: u64, number: u32) {
-        if let Ok(entry) = self.0.find_entry(label, |entry| *entry == (label, number)) {
-            entry.remove();
+        if let Some(numbers) = self.0.get_mut(&label) {
+            numbers.retain(|other| *other != number);
+            if numbers.is_empty() {
+                self.0.remove(&label);
+            }
         }
     }
 
     /// Whoever is in it with a label.
     fn with(&self, label: u64) -> impl Iterator<Item = u32> {
-        let entries = self.0.iter_hash(label);
-        let entries = entries.filter(move |(at, _)| *at == label);
-        entries.map(|(_, number)| *number)
+        self.0.get(&label).into_iter().flatten().copied()
     }
 }
 
@@ -253,5 +253,24 @@ mod tests {
             assert_eq!(concerned, BTreeSet::from([key("shop", "web")]));
             assert!(selectors.rivals(&key("shop", "web")).is_empty());
         }
+    }
+
+    /// A label that all have (`managed-by: Helm`) says nothing about who has to do with whom.
+    #[test]
+    fn a_label_that_all_have_makes_no_rivals() {
+        let selectors = Selectors::default();
+        let name = |number: usize| key("shop", &format!("web-{number}"));
+        for number in 0..50 {
+            let app = format!("web-{number}");
+            let labels = [("app", app.as_str()), ("managed-by", "Helm")];
+            let rollout = rollout(&[("app", &app)], &labels);
+            assert!(selectors.note(&name(number), Some(&rollout)).is_empty());
+        }
+        let all = rollout(&[("managed-by", "Helm")], &[("app", "all")]);
+        let concerned = selectors.note(&key("shop", "all"), Some(&all));
+        assert_eq!(concerned.len(), 50);
+        assert_eq!(selectors.rivals(&key("shop", "all")).len(), 50);
+        selectors.note(&name(7), None);
+        assert_eq!(selectors.rivals(&key("shop", "all")).len(), 49);
     }
 }

@@ -89,7 +89,7 @@ async fn list(
             version = page.version;
         }
         for object in page.items {
-            seen.insert(key_of(resource, &object));
+            seen.insert(key_of(resource, &object).place());
             learn(cache, resource, object, tell);
         }
         after = page.next;

@@ -88,23 +88,22 @@ impl Cache {
         objects.remove(key)
     }
 
-    /// Takes out what is not among `seen`, after everything of a kind was listed at a version; their keys
-    /// and owners.
+    /// Takes out what is not among `seen` (each a [`Key::place`]), after everything of a kind was listed at a version; their
+    /// keys and owners.
     pub(crate) fn retain(
         &self,
         resource: &Resource,
-        seen: &HashSet<Key>,
+        seen: &HashSet<String>,
         version: u64,
     ) -> Vec<(Key, Option<String>)> {
         let mut objects = self.write();
         let kind = objects.kind_mut(resource);
         kind.synced = true;
         kind.refused = false;
-        let older = kind
-            .older_than(version)
-            .map(|name| Key::at(resource, &name));
-        let mut stale: Vec<Key> = older.filter(|key| !seen.contains(key)).collect();
-        stale.sort();
+        let older = kind.older_than(version);
+        let stale = older.filter(|name| !seen.contains(name));
+        let mut stale: Vec<Key> = stale.map(|name| Key::at(resource, &name)).collect();
+        stale.sort_unstable();
         stale
             .into_iter()
             .map(|key| {

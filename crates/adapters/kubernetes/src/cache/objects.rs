@@ -208,11 +208,12 @@ impl Objects {
 
     /// Notes that an object is gone at a version.
     pub(super) fn note_gone(&mut self, key: &Key, version: u64) {
-        let (number, at) = self.gone.or_insert_with(key, || 0);
-        if *at == 0 {
+        let is_known = self.gone.number(key).is_some();
+        let (number, at) = self.gone.or_insert_with(key, || version);
+        *at = version;
+        if !is_known {
             self.gone_order.push_back(number);
         }
-        *at = version;
         while self.gone_order.len() > GONE_MAX {
             if let Some(first) = self.gone_order.pop_front() {
                 self.gone.remove(first);
@@ -244,15 +245,16 @@ impl Objects {
         let kind = self.number(&key.resource);
         let identity = uid.map(|uid| self.owners.or_insert_with(uid, Owner::default).0);
         let controller = owner.map(|owner| self.owners.or_insert_with(owner, Owner::default).0);
-        let text = (self.texts.put(&text.bytes), text.length);
+        let stored = self.texts.put(&text.bytes);
+        let length = u32::try_from(text.length).expect("an API server's objects are of a few MB");
         let entries = &mut self.kinds[usize::from(kind)].entries;
         let (number, entry) = entries.or_insert_with(&key.place(), || Entry {
             written,
             identity,
             owner: controller,
             next: None,
-            text: text.0,
-            length: u32::try_from(text.1).expect("an API server's objects are of a few MB"),
+            text: stored,
+            length,
         });
         let place = Place { kind, number };
         if let Some(identity) = identity.and_then(|number| self.owners.get_mut(number)) {

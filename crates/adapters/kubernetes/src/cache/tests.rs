@@ -90,7 +90,7 @@ fn a_list_takes_away_what_is_not_in_it_and_not_newer_than_it() {
     for (name, version) in [("listed", 3), ("gone", 4), ("newer", 9)] {
         cache.put(&REPLICA_SET, set(name, version, "one"));
     }
-    let gone = cache.retain(&REPLICA_SET, &HashSet::from([key("listed")]), 8);
+    let gone = cache.retain(&REPLICA_SET, &HashSet::from([key("listed").place()]), 8);
     assert_eq!(gone.len(), 1, "{gone:?}");
     assert_eq!(cache.owned::<Value>("one", &REPLICA_SET).len(), 2);
 }
@@ -107,6 +107,22 @@ fn only_so_many_deleted_objects_are_remembered_the_last_ones() {
     );
     let last = format!("set-{GONE_MAX}");
     assert_eq!(cache.put(&REPLICA_SET, set(&last, 4, "one")), Change::None);
+}
+
+/// A key was forgotten with one that had been deleted twice.
+#[test]
+fn an_object_that_is_deleted_twice_is_remembered_once() {
+    let cache = Cache::default();
+    for _ in 0..2 {
+        cache.remove(&key("twice"), 0);
+    }
+    for number in 0..GONE_MAX {
+        cache.remove(&key(&format!("set-{number}")), 5);
+    }
+    cache.remove(&key("last"), 5);
+    assert_eq!(cache.put(&REPLICA_SET, set("last", 4, "one")), Change::None);
+    let second = cache.put(&REPLICA_SET, set("set-1", 4, "one"));
+    assert_eq!(second, Change::None);
 }
 
 /// What follows from a spec alone is not looked at again for every status.

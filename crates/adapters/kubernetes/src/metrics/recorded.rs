@@ -27,7 +27,7 @@ const PAUSE_BOUNDS: [f64; 9] = [
 /// How many reasons of events are counted at most, and how many kinds of notifications of an object. The controller's own are fewer;
 /// this is a bound all the same, since reasons are texts.
 const REASONS_MAX: usize = 64;
-/// How many kinds of events most objects have: no more are allocated for.
+/// How many kinds of events most objects have: those need no piece of memory of their own.
 const EVENTS_USUAL: usize = 6;
 
 /// What the controller counts.
@@ -230,9 +230,10 @@ impl Metrics {
 
     /// An object is gone, and what was counted for it.
     pub(crate) fn forget(&self, key: &Key) {
-        if let Some(objects) = self.lock().objects.get_mut(&key.resource) {
-            let number = objects.number(&key.place());
-            number.and_then(|number| objects.remove(number));
+        if let Some(objects) = self.lock().objects.get_mut(&key.resource)
+            && let Some(number) = objects.number(&key.place())
+        {
+            objects.remove(number);
         }
     }
 

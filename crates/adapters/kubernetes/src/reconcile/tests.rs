@@ -339,7 +339,7 @@ async fn what_may_not_be_listed_any_more_is_asked_for() {
     let server = Server::new(object("web", "5"), true);
     let key = Key::new(SERVICE, "shop", "web");
     server.cache.put(&SERVICE, object("web", "5"));
-    server.cache.retain(&SERVICE, &[key.clone()].into(), 7);
+    server.cache.retain(&SERVICE, &[key.place()].into(), 7);
     let (events, _outlet) = Events::new(|| Timestamp(0), Arc::default());
     let parts = Parts::default();
     let reconciler = parts.reconciler(&server, &events);
