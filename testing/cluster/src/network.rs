@@ -1,5 +1,6 @@
 //! The cluster's network namespace: one address for the node, and no way out.
 
+use crate::members::marks;
 use crate::name::ClusterName;
 use crate::run;
 use anyhow::{Context, Result};
@@ -21,6 +22,8 @@ pub(crate) const SERVICE_RANGE: &str = "10.96.0.0/16";
 /// The first address of the Services: that of the API server.
 pub(crate) const API_SERVICE_ADDRESS: &str = "10.96.0.1";
 
+/// What `ip` is in the cluster.
+const ROLE: &str = "network";
 /// Longest time of one call of `ip`.
 const IP_MAX: Duration = Duration::from_secs(20);
 
@@ -34,7 +37,7 @@ pub(crate) fn exists(name: &ClusterName) -> bool {
 /// The default route leads to nobody. It is there because an address of a Service needs a route before kube-proxy's rules replace it.
 pub(crate) fn create(name: &ClusterName) -> Result<()> {
     let namespace = name.namespace();
-    ip(&["netns", "add", &namespace], "")
+    ip(name, &["netns", "add", &namespace], "")
         .context("no network namespace can be made; this needs root")?;
     let setup = format!(
         "link set lo up\n\
@@ -43,12 +46,12 @@ pub(crate) fn create(name: &ClusterName) -> Result<()> {
          link set host0 up\n\
          route add default dev host0\n"
     );
-    ip(&["-netns", &namespace, "-batch", "-"], &setup)
+    ip(name, &["-netns", &namespace, "-batch", "-"], &setup)
 }
 
 /// Removes the namespace; with it goes every interface, address and rule in it.
 pub(crate) fn delete(name: &ClusterName) -> Result<()> {
-    ip(&["netns", "delete", &name.namespace()], "")
+    ip(name, &["netns", "delete", &name.namespace()], "")
 }
 
 /// Moves the calling thread, and the threads that it starts from now on, into the namespace.
@@ -83,6 +86,10 @@ pub(crate) fn processes(name: &ClusterName) -> Result<Vec<(u32, String)>> {
     Ok(processes)
 }
 
-fn ip(arguments: &[&str], input: &str) -> Result<()> {
-    run::succeed(Command::new("ip").args(arguments), input, IP_MAX).map(drop)
+/// Runs `ip` as a member of the cluster: when the harness is killed meanwhile, a take-down ends it before it looks for the namespace,
+/// which would else be made behind its back.
+fn ip(name: &ClusterName, arguments: &[&str], input: &str) -> Result<()> {
+    let mut command = Command::new("ip");
+    command.args(arguments).envs(marks(name, ROLE));
+    run::succeed(&mut command, input, IP_MAX).map(drop)
 }

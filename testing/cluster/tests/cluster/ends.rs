@@ -8,6 +8,8 @@ use std::time::Duration;
 /// When the harness is killed, after its start: while it makes the namespaces, waits for the API server, imports images, waits for
 /// the node, runs a pod, and perhaps after it is done.
 const KILLED_AFTER_MS: [u64; 7] = [20, 100, 400, 1_500, 3_500, 5_500, 8_000];
+/// Kills while `ip` makes the network namespace, which takes a moment somewhere in here: each of these milliseconds once.
+const KILLED_IN_THE_NETWORK_MS: std::ops::Range<u64> = 3..45;
 /// When the take-down is killed, after its start.
 const DOWN_KILLED_AFTER_MS: [u64; 4] = [5, 30, 100, 250];
 
@@ -50,6 +52,24 @@ fn a_harness_that_is_killed_anywhere_leaves_what_a_take_down_removes() {
     down(&name).unwrap();
     assert_eq!(remains(&name).unwrap(), Vec::<String>::new());
     down(&name).unwrap();
+}
+
+/// Once `ip`, whose harness had been killed, made the namespace after the take-down had looked for it.
+#[test]
+#[ignore = "part cluster: needs root and a cluster's programs"]
+fn a_harness_killed_while_it_makes_the_network_leaves_no_network() {
+    let name = name("network");
+    down(&name).unwrap();
+    for after in KILLED_IN_THE_NETWORK_MS {
+        kill_after(harness(&["up"], &name), after);
+        down(&name).unwrap();
+        assert_eq!(
+            remains(&name).unwrap(),
+            Vec::<String>::new(),
+            "killed after {after} ms"
+        );
+    }
+    assert_eq!(remains(&name).unwrap(), Vec::<String>::new());
 }
 
 #[test]
