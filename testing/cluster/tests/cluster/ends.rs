@@ -29,20 +29,28 @@ fn kill_after(mut harness: Child, milliseconds: u64) {
     harness.wait().unwrap();
 }
 
+/// Kills a start after each of these times; a take-down then leaves nothing.
+fn assert_a_killed_start_leaves_nothing(
+    name: &ClusterName,
+    milliseconds: impl IntoIterator<Item = u64>,
+) {
+    for after in milliseconds {
+        kill_after(harness(&["up"], name), after);
+        down(name).unwrap();
+        assert_eq!(
+            remains(name).unwrap(),
+            Vec::<String>::new(),
+            "killed after {after} ms"
+        );
+    }
+}
+
 #[test]
 #[ignore = "part cluster: needs root and a cluster's programs"]
 fn a_harness_that_is_killed_anywhere_leaves_what_a_take_down_removes() {
     let name = name("ends");
     down(&name).unwrap();
-    for after in KILLED_AFTER_MS {
-        kill_after(harness(&["up"], &name), after);
-        down(&name).unwrap();
-        assert_eq!(
-            remains(&name).unwrap(),
-            Vec::<String>::new(),
-            "killed after {after} ms"
-        );
-    }
+    assert_a_killed_start_leaves_nothing(&name, KILLED_AFTER_MS);
     // The next start removes it as well, and a take-down that is killed is completed by the next one.
     kill_after(harness(&["up"], &name), KILLED_AFTER_MS[4]);
     assert!(harness(&["up"], &name).wait().unwrap().success());
@@ -60,16 +68,7 @@ fn a_harness_that_is_killed_anywhere_leaves_what_a_take_down_removes() {
 fn a_harness_killed_while_it_makes_the_network_leaves_no_network() {
     let name = name("network");
     down(&name).unwrap();
-    for after in KILLED_IN_THE_NETWORK_MS {
-        kill_after(harness(&["up"], &name), after);
-        down(&name).unwrap();
-        assert_eq!(
-            remains(&name).unwrap(),
-            Vec::<String>::new(),
-            "killed after {after} ms"
-        );
-    }
-    assert_eq!(remains(&name).unwrap(), Vec::<String>::new());
+    assert_a_killed_start_leaves_nothing(&name, KILLED_IN_THE_NETWORK_MS);
 }
 
 #[test]
